@@ -1,0 +1,259 @@
+"""The model file: one YAML document that describes one model from dataset to endpoint, and becomes one DAG.
+
+`parse_model_file` turns its text into a `ModelFile` or raises one `ConfigurationError` that names, for every
+problem, the line, the key, what was found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slipway.core.column import ColumnRule
+from slipway.core.yaml_source import YamlSource
+
+NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
+STORE_SCHEMES = ("s3", "gs", "abfs", "file")
+DATASET_SCHEMES = ("s3", "gs", "abfs", "https", "http", "file", "")
+PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@continuous")
+
+
+class Section(BaseModel):
+    """Base of every part of a model file: unknown keys are errors, values do not change after parsing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_scheme(allowed: tuple[str, ...]) -> Any:
+    def check(uri: str) -> str:
+        scheme = uri.split("://", 1)[0] if "://" in uri else ""
+        if scheme not in allowed:
+            shown = ", ".join(f"{name}://" if name else "a local path" for name in allowed)
+            raise ValueError(f"one of {shown}")
+        return uri
+
+    return AfterValidator(check)
+
+
+def _cron(text: str) -> str:
+    if text not in PRESETS and not re.fullmatch(r"\S+( \S+){4,5}", text.strip()):
+        raise ValueError(f"a cron expression of five fields, or one of {', '.join(PRESETS)}")
+    return text
+
+
+class Dataset(Section):
+    """Where the rows come from and what they must look like."""
+
+    uri: Annotated[str, _known_scheme(DATASET_SCHEMES)] = Field(
+        description="Path, s3://, gs:// or https:// of a .csv, .csv.gz, .parquet or .jsonl file; Jinja, e.g. {{ ds }}."
+    )
+    conn_id: str | None = Field(None, description="Airflow connection to read it with; default by scheme.")
+    target: str = Field(min_length=1, description="The column to predict.")
+    drop: tuple[str, ...] = Field((), description="Columns that are neither features nor target.")
+    columns: dict[str, ColumnRule] = Field({}, description="Rules by column; a column not named is inferred.")
+    duplicates: Literal["allow", "reject"] = Field(
+        "allow", description="Whether a row that repeats an earlier one, value for value, rejects the dataset."
+    )
+
+    @model_validator(mode="after")
+    def _target_is_kept(self) -> Dataset:
+        if self.target in self.drop:
+            raise ValueError(f"a drop list without the target column {self.target!r}")
+        return self
+
+
+class Train(Section):
+    """Which estimator, with what, on how much of the data."""
+
+    estimator: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*([.:])[A-Za-z_]\w*$",
+        description="Import path of a scikit-learn estimator class, or module:function that returns one.",
+    )
+    params: dict[str, Any] = Field({}, description="Keyword arguments for it.")
+    task: Literal["classification", "regression"] | None = Field(None, description="Default: asked of the estimator.")
+    preprocessing: str | None = Field(
+        None,
+        pattern=r"^(none|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+        description="none, or module:function(schema) that returns a transformer; default: impute, scale, one-hot.",
+    )
+    holdout: float = Field(0.2, gt=0, lt=1, description="Share of the rows kept for evaluation.")
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+class Gate(Section):
+    """What a candidate must show before it may replace the champion."""
+
+    metric: str | None = Field(None, description="Default: accuracy for classification, r2 for regression.")
+    minimum: float | None = Field(None, description="Absolute bound; for errors (rmse, mae, log_loss) an upper bound.")
+    champion: Literal["better", "not_worse", "ignore"] = "not_worse"
+    approval: Literal["none", "required"] = "none"
+
+
+class Image(Section):
+    """Where the serving image is pushed."""
+
+    repository: str = Field(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)+$", description="registry/path, without a tag.")
+    conn_id: str | None = None
+
+
+class ProcessTarget(Section):
+    """Serve from a process on the machine of the Airflow worker."""
+
+    port: int = Field(5000, ge=0, le=65535, description="0: a free port, chosen at the first rollout and kept.")
+    workers: int = Field(2, ge=1, le=64)
+
+
+class DockerTarget(Section):
+    """Serve from a container on a Docker host."""
+
+    conn_id: str = "docker_default"
+    port: int = Field(5000, ge=1, le=65535)
+    workers: int = Field(2, ge=1, le=64)
+
+
+class KubernetesTarget(Section):
+    """Serve from a Deployment on a Kubernetes cluster."""
+
+    conn_id: str = "kubernetes_default"
+    namespace: str = Field("default", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    replicas: int = Field(2, ge=1, le=1000)
+
+
+def _exactly_one(section: BaseModel) -> str:
+    given = [name for name in type(section).model_fields if getattr(section, name) is not None]
+    if len(given) != 1:
+        raise ValueError(f"exactly one of {', '.join(type(section).model_fields)}")
+    return given[0]
+
+
+class Deployment(Section):
+    """One item of `deploy`: exactly one target."""
+
+    process: ProcessTarget | None = None
+    docker: DockerTarget | None = None
+    kubernetes: KubernetesTarget | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Deployment:
+        _exactly_one(self)
+        return self
+
+    @property
+    def kind(self) -> str:
+        """``process``, ``docker`` or ``kubernetes``."""
+        return _exactly_one(self)
+
+
+def _group_name(name: str) -> str:
+    if name.startswith("sg-") or not re.fullmatch(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}", name):
+        raise ValueError("1 to 255 of letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, not beginning with sg-")
+    return name
+
+
+def _network(cidr: str) -> str:
+    try:
+        return str(ipaddress.ip_network(cidr))
+    except ValueError as error:
+        raise ValueError(f"a network in CIDR notation ({error})") from error
+
+
+class IngressRule(Section):
+    """One opening: these sources may reach this TCP port. Nothing is open that no rule names."""
+
+    port: int = Field(ge=1, le=65535)
+    cidrs: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        min_length=1, description="Sources, e.g. 203.0.113.0/24; 0.0.0.0/0 is the world."
+    )
+
+
+class AwsSecurityGroup(Section):
+    """An EC2 security group whose ingress rules Slipway keeps equal to `allow`."""
+
+    name: Annotated[str, AfterValidator(_group_name)]
+    vpc_id: str | None = Field(None, pattern=r"^vpc-[0-9a-f]+$", description="Default: the account's default VPC.")
+    conn_id: str = "aws_default"
+    region: str | None = None
+    allow: tuple[IngressRule, ...] = ()
+
+
+class Firewall(Section):
+    """One item of `firewall`: exactly one kind of rule set."""
+
+    aws_security_group: AwsSecurityGroup | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Firewall:
+        _exactly_one(self)
+        return self
+
+
+class Https(Section):
+    """The public name of the endpoint and who answers for its certificate."""
+
+    domain: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+
+
+class ModelFile(Section):
+    """One model: dataset, training, gate, where it is served and who may reach it."""
+
+    model: str = Field(pattern=NAME_PATTERN, description="Letters, digits and '-'; becomes the DAG deliver_<model>.")
+    owner: str = "slipway"
+    description: str = ""
+    schedule: Annotated[str, AfterValidator(_cron)] | None = Field(None, description="Cron or preset; null: by hand.")
+    start_date: date | datetime | None = Field(None, description="First partition; needed with a schedule.")
+    store: Annotated[str, _known_scheme(STORE_SCHEMES)] = Field(description="Bucket or folder for everything we keep.")
+    store_conn_id: str | None = Field(None, description="Airflow connection; default by scheme.")
+    dataset: Dataset
+    train: Train
+    gate: Gate = Gate()
+    image: Image | None = None
+    deploy: tuple[Deployment, ...] = ()
+    firewall: tuple[Firewall, ...] = ()
+    https: Https | None = None
+
+    @model_validator(mode="after")
+    def _schedule_has_a_start(self) -> ModelFile:
+        if self.schedule and self.start_date is None:
+            raise ValueError("a schedule together with a start_date, the first partition of a backfill")
+        return self
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> ModelFile:
+        kinds = [deployment.kind for deployment in self.deploy]
+        if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+            raise ValueError(f"each target of deploy once, not {twice[0]} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _image_for_containers(self) -> ModelFile:
+        kinds = {deployment.kind for deployment in self.deploy} - {"process"}
+        if kinds and self.image is None:
+            raise ValueError(f"deploy: {' and '.join(sorted(kinds))} together with image.repository")
+        return self
+
+    @property
+    def dag_id(self) -> str:
+        """The DAG that delivers this model."""
+        return f"deliver_{self.model}"
+
+
+def parse_model_file(text: str, name: str) -> ModelFile:
+    """Read one model file.
+
+    Args:
+        text: the YAML.
+        name: the file's name, for the error text.
+
+    Raises:
+        ConfigurationError: naming for every problem the line, the key, what was found and what is allowed.
+    """
+    source = YamlSource(text, name)
+    try:
+        return ModelFile.model_validate(source.value)
+    except ValidationError as error:
+        raise source.error_for(error, ModelFile) from error

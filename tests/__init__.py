@@ -1,0 +1,1 @@
+"""Mirrors plugins/ and serving/: unit, contract, dags, integration, system, benchmarks."""
