@@ -146,15 +146,24 @@ class PromoteReleaseOperator(_LedgerOperator):
         "rollouts",
         "firewalls",
         "verifications",
+        "approval",
         "reason",
     )
 
     def __init__(
-        self, *, decision: Any, rollouts: Any, firewalls: Any, verifications: Any, reason: str = "", **kwargs: Any
+        self,
+        *,
+        decision: Any,
+        rollouts: Any,
+        firewalls: Any,
+        verifications: Any,
+        approval: Any = None,
+        reason: str = "",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.decision, self.rollouts, self.firewalls = decision, rollouts, firewalls
-        self.verifications, self.reason = verifications, reason
+        self.verifications, self.approval, self.reason = verifications, approval, reason
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"release", "partition", "model_id", "endpoints", "changed", "summary"}``."""
@@ -181,6 +190,7 @@ class PromoteReleaseOperator(_LedgerOperator):
             targets=tuple(_stable(result) for result in self.rollouts),
             rules=tuple(_stable(result) for result in self.firewalls),
             verification=tuple(_stable(result) for result in self.verifications),
+            approver=((self.approval or {}).get("responded_by_user") or {}).get("name"),
             reason=self.reason or None,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             **_only(Release, decision.model_dump()),

@@ -46,6 +46,21 @@ class Turn:
             return False
         return True
 
+    def require(self) -> None:
+        """Hold the turn from here on, before the endpoint is changed.
+
+        Raises:
+            ConflictError: another run has it.
+        """
+        if not self.take():
+            holder = self.other_holder()
+            raise ConflictError(
+                "could not change the endpoint",
+                on=self._store.uri,
+                why=f"it is the turn of run {holder.run_id}" if holder else "another run took the turn just now",
+                fix="Clear the gate's tasks of this run when that run has ended.",
+            )
+
     def other_holder(self) -> Holder | None:
         """The run that keeps this one from its turn, or None."""
         stored = self._store.find(_KEY)
