@@ -36,7 +36,10 @@ def allowed(path: Path, module: str) -> bool:
     if room == "serving":
         return top not in {"slipway", "airflow"}
     if room == "core":
-        return top in {"__future__", "pydantic", "yaml", *sys.stdlib_module_names} or (top, target) == ("slipway", "core")
+        return top in {"__future__", "pydantic", "yaml", *sys.stdlib_module_names} or (top, target) == (
+            "slipway",
+            "core",
+        )
     if room == "local":
         return top != "model_server"
     if top == "airflow":
@@ -58,7 +61,9 @@ FILES = sorted(path for folder in ("dags", "plugins", "serving") for path in (RO
 def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
     if path == ROOT / "plugins" / "slipway_plugin.py":
         pytest.skip("the plugin itself is Airflow's side of the wall")
-    wrong = [f"{path.relative_to(ROOT)}:{line}: {module}" for line, module in imports(path) if not allowed(path, module)]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}" for line, module in imports(path) if not allowed(path, module)
+    ]
     assert not wrong
 
 

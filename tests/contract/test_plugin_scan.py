@@ -14,7 +14,9 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 
 
 def test_the_scan_sees_nothing_of_the_package() -> None:
-    seen = {Path(path).relative_to(PLUGINS) for path in find_path_from_directory(str(PLUGINS), ".airflowignore", "glob")}
+    seen = {
+        Path(path).relative_to(PLUGINS) for path in find_path_from_directory(str(PLUGINS), ".airflowignore", "glob")
+    }
     python = {path for path in seen if path.suffix == ".py"}
     assert not {path for path in python if path.parts[0] == "slipway"}
 
@@ -23,4 +25,6 @@ def test_without_the_ignore_file_the_scan_would_see_it(tmp_path: Path) -> None:
     """Shows that the test above can fail."""
     (tmp_path / "slipway").mkdir()
     (tmp_path / "slipway" / "docker.py").touch()
-    assert [Path(path).name for path in find_path_from_directory(str(tmp_path), ".airflowignore", "glob")] == ["docker.py"]
+    assert [Path(path).name for path in find_path_from_directory(str(tmp_path), ".airflowignore", "glob")] == [
+        "docker.py"
+    ]

@@ -68,7 +68,9 @@ class YamlSource:
                 here = (*path, str(key.value))
                 line = key.start_mark.line + 1
                 if here in self._lines:
-                    raise self._error(line, f"{_dotted(here)}: found twice (first on line {self._lines[here]}), allowed: once")
+                    raise self._error(
+                        line, f"{_dotted(here)}: found twice (first on line {self._lines[here]}), allowed: once"
+                    )
                 self._lines[here] = line
                 self._note(value, here)
 

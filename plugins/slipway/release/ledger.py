@@ -1,10 +1,10 @@
 """The ledger of one model in its store.
 
-    <store>/<model>/decisions/<partition>/<...>.json   every verdict of the gate, also backtests
-    <store>/<model>/releases/000042.json               immutable, counted up
-    <store>/<model>/champion.json                      the release in service; moves by compare-and-swap only
-    <store>/<model>/runs/<run>/<step>.json             what a run found before it changed it, for undo
-    <store>/<model>/turn.json                          which run may change the endpoint now
+<store>/<model>/decisions/<partition>/<...>.json   every verdict of the gate, also backtests
+<store>/<model>/releases/000042.json               immutable, counted up
+<store>/<model>/champion.json                      the release in service; moves by compare-and-swap only
+<store>/<model>/runs/<run>/<step>.json             what a run found before it changed it, for undo
+<store>/<model>/turn.json                          which run may change the endpoint now
 """
 
 from __future__ import annotations

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from slipway.core.errors import AbsentError, ConfigurationError, ConflictError, DeniedError, SlipwayError, UnavailableError
+from slipway.core.errors import (
+    AbsentError,
+    ConfigurationError,
+    ConflictError,
+    DeniedError,
+    SlipwayError,
+    UnavailableError,
+)
 from slipway.storage.object_store import Stored
 
 _LOCK = ".lock"  # hidden from keys(); compare-and-swap between processes needs one lock for the folder
@@ -107,7 +114,9 @@ class FileStore:
     def _path(self, key: str) -> Path:
         path = Path(os.path.normpath(self._root / key))
         if self._root != path and Path(os.path.normpath(self._root)) not in path.parents:
-            raise ConfigurationError("could not use the object", on=key, why=f"it leads out of {self._root}", fix="Use a plain key.")
+            raise ConfigurationError(
+                "could not use the object", on=key, why=f"it leads out of {self._root}", fix="Use a plain key."
+            )
         return path
 
     @contextmanager

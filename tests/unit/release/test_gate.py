@@ -94,10 +94,16 @@ def test_a_champion_that_cannot_score_the_rows_stops_the_candidate() -> None:
     day=st.integers(1, 28),
     choice=st.sampled_from(["never", "newer", "force"]),
 )
-def test_no_choice_is_ever_overruled(low: float, width: float, minimum: float | None, day: int, choice: DeployChoice) -> None:
+def test_no_choice_is_ever_overruled(
+    low: float, width: float, minimum: float | None, day: int, choice: DeployChoice
+) -> None:
     """never never deploys, force always does, and by the rules nothing older or below the minimum does."""
     verdict = decide(
-        Gate(minimum=minimum), comparison(low, low + width), partition=f"2013-01-{day:02}", model_id="new", choice=choice
+        Gate(minimum=minimum),
+        comparison(low, low + width),
+        partition=f"2013-01-{day:02}",
+        model_id="new",
+        choice=choice,
     )
     if choice == "newer":
         assert not (verdict.deploy and (day < 5 or (minimum or 0) > 0.9 or low + width < 0))

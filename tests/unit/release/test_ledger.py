@@ -81,7 +81,9 @@ def test_promoting_what_is_in_service_changes_nothing(ledger: Ledger) -> None:
 
 def test_a_champion_that_moved_since_the_decision_stops_the_promotion(ledger: Ledger) -> None:
     promote(ledger, draft(), None)
-    with pytest.raises(ConflictError, match="measured against no champion, but release 1 is in service now. Clear the gate"):
+    with pytest.raises(
+        ConflictError, match="measured against no champion, but release 1 is in service now. Clear the gate"
+    ):
         promote(ledger, draft("2013-01-06", "m2", "run-2"), None)
     assert champion_of(ledger).release == 1
 
