@@ -1,0 +1,284 @@
+"""The process target, with real supervisors, servers and clients: nothing is lost, and any death is survived."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from slipway.core.errors import ConflictError, RolloutError
+from slipway.rollout.process import ProcessTarget, Serving
+from slipway.rollout.state import read_desired, read_status
+from tests.bundle_maker import make_bundle, write_manifest
+from tests.parts import require_program
+
+SERVING = Path(__file__).parents[3] / "serving"
+BODY = json.dumps({"features": [5.1, 3.5, 1.4, 0.2]})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "endpoint"
+    ProcessTarget(tmp_path / "endpoint").stop()
+
+
+@pytest.fixture
+def bundles(folder: Path) -> dict[str, Path]:
+    """Two versions, by digest."""
+    made = {}
+    for name in ("one", "two"):
+        path = folder / "bundles" / name
+        made[make_bundle(path, name=name)] = path
+    return made
+
+
+def roll_out(folder: Path, bundle: Path, digest: str, **options: int) -> tuple[Serving, bool]:
+    return ProcessTarget(folder).ensure_serving(
+        bundle,
+        digest,
+        workers=options.get("workers", 1),
+        port=options.get("port", 0),
+        serving=SERVING,
+        timeout_seconds=60,
+    )
+
+
+def ask(endpoint: str) -> tuple[int, str, dict]:
+    request = urllib.request.Request(f"{endpoint}/predict", BODY.encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.status, answer.headers["Slipway-Bundle"], json.load(answer)
+
+
+def servers(folder: Path) -> list[psutil.Process]:
+    """The processes that hold a file of the endpoint open: its supervisor and its servers."""
+    return [process for process in psutil.process_iter() if holds_a_file_below(process, folder)]
+
+
+def holds_a_file_below(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return any(file.path.startswith(str(folder)) for file in process.open_files())
+    except psutil.Error:
+        return False
+
+
+def test_a_first_rollout_serves_and_a_second_of_the_same_does_nothing(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), _] = bundles.items()
+    serving, changed = roll_out(folder, bundle, digest)
+    assert changed
+    assert ask(serving.endpoint) == (200, digest, {"prediction": "setosa"})
+    before = {process.pid for process in servers(folder)}
+    again, changed = roll_out(folder, bundle, digest)
+    assert (again, changed) == (serving, False)
+    assert {process.pid for process in servers(folder)} == before
+
+
+class Client(threading.Thread):
+    """Asks until told to stop; counts what a user would call lost."""
+
+    def __init__(self, endpoint: str, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._host, self._keep_alive = endpoint.removeprefix("http://"), keep_alive
+        self.going, self.asked, self.lost, self.digests = True, 0, list[str](), set[str]()
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection(self._host, timeout=30)
+        while self.going:
+            try:
+                try:
+                    self._ask(connection)
+                except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                    if not self._keep_alive:
+                        raise
+                    connection.close()  # an idle connection that was closed: HTTP lets a client send again on a new one
+                    self._ask(connection)
+            except (OSError, http.client.HTTPException) as error:
+                self.lost.append(repr(error))
+                connection.close()
+            if not self._keep_alive:
+                connection.close()
+            self.asked += 1
+
+    def _ask(self, connection: http.client.HTTPConnection) -> None:
+        connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read()
+        self.digests.add(answer.headers["Slipway-Bundle"])
+        if answer.status != 200:
+            self.lost.append(f"{answer.status} {body!r}")
+
+
+def test_replacing_a_version_under_load_loses_no_request(folder: Path, bundles: dict[str, Path]) -> None:
+    versions = list(bundles.items())
+    serving, _ = roll_out(folder, versions[0][1], versions[0][0], workers=2)
+    clients = [Client(serving.endpoint, keep_alive=number % 2 == 0) for number in range(6)]
+    for client in clients:
+        client.start()
+    for swap in range(5):
+        digest, bundle = versions[(swap + 1) % 2]
+        roll_out(folder, bundle, digest, workers=2)
+        assert ask(serving.endpoint)[1] in bundles
+    for client in clients:
+        client.going = False
+    for client in clients:
+        client.join()
+    assert [client.lost for client in clients] == [[]] * len(clients)
+    assert set.union(*(client.digests for client in clients)) == set(bundles)
+    assert sum(client.asked for client in clients) > 500
+
+
+def test_no_request_of_a_load_generator_is_lost_with_keep_alive_off(folder: Path, bundles: dict[str, Path]) -> None:
+    hey = require_program("hey")
+    versions = list(bundles.items())
+    serving, _ = roll_out(folder, versions[0][1], versions[0][0])
+    command = [
+        hey,
+        "-disable-keepalive",
+        "-z",
+        "12s",
+        "-c",
+        "8",
+        "-q",
+        "25",
+        "-m",
+        "POST",
+        "-T",
+        "application/json",
+        "-d",
+        BODY,
+    ]
+    load = subprocess.Popen([*command, f"{serving.endpoint}/predict"], stdout=subprocess.PIPE, text=True)
+    for swap in range(3):
+        digest, bundle = versions[(swap + 1) % 2]
+        roll_out(folder, bundle, digest)
+    report = load.communicate(timeout=60)[0]
+    assert "[200]" in report
+    assert "Error distribution" not in report, report
+    assert report.count("responses") == 1, report
+
+
+def test_an_altered_bundle_is_refused_before_it_is_loaded_and_the_old_one_serves(
+    folder: Path, bundles: dict[str, Path]
+) -> None:
+    [(digest, bundle), (other_digest, other)] = bundles.items()
+    serving, _ = roll_out(folder, bundle, digest)
+    marker = folder / "was-unpickled"
+    (other / "model.joblib").write_bytes(f"cos\nsystem\n(S'touch {marker}'\ntR.".encode())
+    with pytest.raises(RolloutError) as caught:
+        roll_out(folder, other, other_digest)
+    text = str(caught.value)
+    assert f"could not roll out the new version: {serving.endpoint}" in text
+    assert "model.joblib: its digest is" in text
+    assert f"{digest[7:19]} keeps serving" in text
+    assert ask(serving.endpoint)[1] == digest
+    assert not marker.exists()
+
+
+def test_a_version_that_answers_the_golden_rows_otherwise_never_serves(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), (_, other)] = bundles.items()
+    serving, _ = roll_out(folder, bundle, digest)
+    golden = json.loads((other / "golden.json").read_text())
+    golden["predictions"][3] = "virginica"
+    (other / "golden.json").write_text(json.dumps(golden))
+    with pytest.raises(RolloutError, match=r"golden row 4: predicted 'setosa', training predicted 'virginica'"):
+        roll_out(folder, other, write_manifest(other))
+    assert ask(serving.endpoint)[1] == digest
+    assert (read_desired(folder) or pytest.fail("no wish")).digest == digest
+
+
+def test_a_stranger_s_port_is_left_alone(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), _] = bundles.items()
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        with pytest.raises(
+            ConflictError, match=rf"127\.0\.0\.1:{port}: another program has the port; it was left alone"
+        ):
+            roll_out(folder, bundle, digest, port=port)
+
+
+def test_the_port_stays_the_same_after_a_stop(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), _] = bundles.items()
+    first, _ = roll_out(folder, bundle, digest)
+    assert ProcessTarget(folder).stop()
+    assert servers(folder) == []
+    assert not ProcessTarget(folder).stop()
+    assert roll_out(folder, bundle, digest)[0] == first
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "server"])
+def test_a_killed_process_comes_back(folder: Path, bundles: dict[str, Path], victim: str) -> None:
+    [(digest, bundle), _] = bundles.items()
+    serving, _ = roll_out(folder, bundle, digest)
+    status = read_status(folder)
+    assert status is not None
+    assert status.server_pid is not None
+    os.kill(status.pid if victim == "supervisor" else status.server_pid, signal.SIGKILL)
+    if victim == "supervisor":
+        wait_until(lambda: ProcessTarget(folder).find_active() is None)
+        again, changed = roll_out(folder, bundle, digest)
+        assert changed
+    else:
+        wait_until(lambda: answers(serving.endpoint))
+        again, changed = roll_out(folder, bundle, digest)
+        assert not changed
+    assert again == serving
+    assert ask(serving.endpoint)[1] == digest
+    supervisors = [p for p in servers(folder) if any(part.endswith("supervisor.py") for part in p.cmdline())]
+    assert len(supervisors) == 1
+
+
+def test_a_rollout_killed_at_any_moment_ends_like_a_clean_one(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), (other_digest, other)] = bundles.items()
+    roll_out(folder, bundle, digest)
+    for delay in (0.0, 0.2, 0.6, 1.2):
+        wanted = (other_digest, other) if delay in {0.0, 0.6} else (digest, bundle)
+        script = (
+            "import sys; from pathlib import Path; from slipway.rollout.process import ProcessTarget\n"
+            "ProcessTarget(Path(sys.argv[1])).ensure_serving(Path(sys.argv[2]), sys.argv[3], workers=1, port=0,"
+            " serving=Path(sys.argv[4]))"
+        )
+        caller = subprocess.Popen([sys.executable, "-c", script, str(folder), str(wanted[1]), wanted[0], str(SERVING)])
+        while not folder.joinpath("wish.lock").exists():
+            time.sleep(0.01)
+        time.sleep(delay)
+        caller.kill()
+        caller.wait()
+        serving, _ = roll_out(folder, wanted[1], wanted[0])
+        assert ask(serving.endpoint)[1] == wanted[0]
+        masters = [p for p in servers(folder) if p.ppid() == (read_status(folder) or pytest.fail()).pid]
+        wait_until(lambda masters=masters: sum(p.is_running() for p in masters) == 1)
+
+
+def test_a_bundle_for_joblib_serves_too(folder: Path) -> None:
+    digest = make_bundle(folder / "bundles" / "joblib", name="joblib", runtime="joblib")
+    serving, _ = roll_out(folder, folder / "bundles" / "joblib", digest)
+    assert ask(serving.endpoint) == (200, digest, {"prediction": "setosa"})
+    shutil.rmtree(folder / "bundles")
+
+
+def answers(endpoint: str) -> bool:
+    try:
+        return ask(endpoint)[0] == 200
+    except OSError:
+        return False
+
+
+def wait_until(condition: object, timeout_seconds: float = 30) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
