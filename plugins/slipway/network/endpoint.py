@@ -1,0 +1,57 @@
+"""Which endpoints a model file needs. Pure: the addresses may still hold Jinja."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from slipway.core.model_file import ModelFile
+
+
+class Endpoint(TypedDict):
+    """One thing the run needs to reach.
+
+    `kind` is ``source`` (a dataset to read), ``store`` (to read and write), ``ec2`` or ``unavailable`` (declared, but
+    not part of this version: the check fails before anything is trained); `address` a URI, a region, or the reason.
+    """
+
+    name: str
+    kind: str
+    address: str
+    conn_id: str | None
+
+
+def endpoints_of(model: ModelFile, dataset_uri: str | None = None) -> list[Endpoint]:
+    """Every endpoint a run of `model` will need.
+
+    Args:
+        model: the model file.
+        dataset_uri: where the run reads from, if not from the model file's URI.
+    """
+    endpoints: list[Endpoint] = [
+        {
+            "name": "dataset",
+            "kind": "source",
+            "address": dataset_uri or model.dataset.uri,
+            "conn_id": model.dataset.conn_id,
+        },
+        {"name": "store", "kind": "store", "address": model.store, "conn_id": model.store_conn_id},
+    ]
+    for firewall in model.firewall:
+        if group := firewall.aws_security_group:
+            endpoints.append(
+                {
+                    "name": f"security group {group.name}",
+                    "kind": "ec2",
+                    "address": group.region or "",
+                    "conn_id": group.conn_id,
+                }
+            )
+    return [*endpoints, *_unavailable(model)]
+
+
+def _unavailable(model: ModelFile) -> list[Endpoint]:
+    """What the file declares and this version cannot do."""
+    found = [f"deploy: {deployment.kind}" for deployment in model.deploy if deployment.kind != "process"]
+    found += ["image"] if model.image else []
+    found += ["https"] if model.https else []
+    return [{"name": name, "kind": "unavailable", "address": name, "conn_id": None} for name in found]

@@ -1,0 +1,108 @@
+"""The credentials' half of a check: where an Airflow connection leads, and whether it lets us in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, UnavailableError
+from slipway.network.endpoint import Endpoint
+from slipway.network.probe import Step, probe_url
+from slipway.storage.object_store import open_object, open_store, split_uri
+
+
+class ConnectivityHook:
+    """Checks one endpoint the way the run will use it; connects on `check` only."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def check(self) -> list[Step]:
+        """The steps taken, all of them ok.
+
+        Raises:
+            UnavailableError: a step of the way failed; DeniedError: the credentials do not work; AbsentError: what is
+            asked for does not exist; ConfigurationError: declared, but not part of this version.
+        """
+        kind = self._endpoint["kind"]
+        if kind == "unavailable":
+            raise self._not_in_this_version()
+        steps = self._reach()
+        check = {"source": self._read_source, "store": self._use_store, "ec2": self._ask_ec2}[kind]
+        return [*steps, check()]
+
+    def _reach(self) -> list[Step]:
+        url = self._url()
+        steps = probe_url(url) if url else []
+        if steps and not steps[-1].ok:
+            raise UnavailableError(
+                "could not reach the endpoint",
+                on=f"{self._endpoint['name']} ({url})",
+                why=f"{steps[-1].name} failed: {steps[-1].detail}",
+                fix="Check name, network and firewall between this worker and it; is it running?",
+            )
+        return steps
+
+    def _url(self) -> str | None:
+        """The HTTP endpoint behind the address; None for a local path."""
+        if self._endpoint["kind"] == "ec2":
+            return self._aws_url("ec2")
+        scheme, host, _ = split_uri(self._endpoint["address"])
+        if scheme in {"http", "https"}:
+            return f"{scheme}://{host}"
+        if scheme == "gs":
+            import os
+
+            return os.environ.get("STORAGE_EMULATOR_HOST") or "https://storage.googleapis.com"
+        return self._aws_url("s3") if scheme == "s3" else None
+
+    def _aws_url(self, service: str) -> str:
+        if service == "s3":
+            from slipway.storage.s3_hook import S3Store
+
+            client = S3Store("", "", self._endpoint["conn_id"] or "aws_default").client
+        else:
+            client = self._ec2()
+        return str(client.meta.endpoint_url)
+
+    def _read_source(self) -> Step:
+        store, key = open_object(self._endpoint["address"], self._endpoint["conn_id"])
+        try:
+            size = store.size(key)
+        except AbsentError as error:
+            fix = "Check the URI; on a backfill or a schedule, whether this date has a file."
+            raise AbsentError(
+                "could not find the dataset", on=self._endpoint["address"], why=error.why, fix=fix
+            ) from error
+        return Step("credentials", True, 0.0, f"may read {self._endpoint['address']}, {size:,} bytes")
+
+    def _use_store(self) -> Step:
+        store = open_store(self._endpoint["address"], self._endpoint["conn_id"])
+        store.write(".slipway-connectivity", b"may be deleted")
+        store.delete(".slipway-connectivity")
+        return Step("credentials", True, 0.0, f"may write to {self._endpoint['address']}")
+
+    def _ask_ec2(self) -> Step:
+        from botocore.exceptions import ClientError
+
+        client = self._ec2()
+        try:
+            client.describe_security_groups(MaxResults=5)
+        except ClientError as error:
+            why = str(error)[:200]
+            fix = "Allow ec2:DescribeSecurityGroups and the other actions README lists to this identity."
+            raise DeniedError("could not ask EC2", on=self._endpoint["name"], why=why, fix=fix) from error
+        return Step("credentials", True, 0.0, f"may describe security groups in {client.meta.region_name}")
+
+    def _ec2(self) -> Any:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+        region = self._endpoint["address"] or None
+        return AwsBaseHook(aws_conn_id=self._endpoint["conn_id"], client_type="ec2", region_name=region).conn
+
+    def _not_in_this_version(self) -> ConfigurationError:
+        return ConfigurationError(
+            "could not prepare the run",
+            on=self._endpoint["name"],
+            why="the model file declares it, but it is not part of this version of Slipway",
+            fix="Remove it from the model file; `deploy: [process: {}]` serves from this machine.",
+        )

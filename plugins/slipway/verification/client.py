@@ -1,0 +1,48 @@
+"""A client of the model server's `/predict`, as a user would have one: HTTP, nothing else. Standard library."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.core.errors import RolloutError, UnavailableError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body, and the digest of the bundle that gave it."""
+
+    body: dict[str, Any]
+    digest: str
+
+
+def ask(endpoint: str, rows: list[list[Any]], *, probabilities: bool, timeout_seconds: float = 30) -> Answer:
+    """POST all rows at once; a refused connection is tried again until the time is up.
+
+    Raises:
+        RolloutError: the endpoint refused the rows; holds its error text.
+        UnavailableError: nothing answered in time.
+    """
+    url = f"{endpoint}/predict" + ("?probabilities=true" if probabilities else "")
+    request = urllib.request.Request(
+        url, json.dumps({"features": rows}).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:
+                return Answer(json.load(answer), answer.headers.get("Slipway-Bundle", ""))
+        except urllib.error.HTTPError as error:
+            why = f"status {error.code}: {error.read(500).decode(errors='replace')}"
+            fix = "The server's log in its state folder says more; this run is undone."
+            raise RolloutError("could not verify the endpoint", on=url, why=why, fix=fix) from error
+        except OSError as error:
+            if time.monotonic() > deadline:
+                why = f"no answer in {timeout_seconds:.0f} s; last: {error}"
+                fix = "Is there a firewall between this worker and the endpoint? Does its process run?"
+                raise UnavailableError("could not verify the endpoint", on=url, why=why, fix=fix) from error
+            time.sleep(0.5)

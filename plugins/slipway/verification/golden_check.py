@@ -1,0 +1,51 @@
+"""Golden rows from the store, checked against the bundle's digest, put to the endpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from slipway.core.errors import RejectedError, RolloutError
+from slipway.core.identity import sha256_hex
+from slipway.storage.object_store import ObjectStore
+from slipway.verification.client import ask
+from slipway.verification.golden import find_difference
+
+
+def verify(store: ObjectStore, key: str, digest: str, endpoint: str) -> int:
+    """Replay the golden rows of the bundle at `key`; returns how many there are.
+
+    Raises:
+        RolloutError: an answer differs, or another bundle gave it.
+        RejectedError: golden.json is not the one that was trained.
+        UnavailableError: the endpoint does not answer.
+    """
+    golden = _golden(store, key, digest)
+    answer = ask(endpoint, golden["rows"], probabilities=golden["probabilities"] is not None)
+    if answer.digest != digest:
+        why = f"bundle {answer.digest or '(none named)'} answered, expected {digest}"
+        raise _failed(endpoint, why)
+    if difference := find_difference(golden, answer.body):
+        raise _failed(endpoint, difference)
+    return len(golden["rows"])
+
+
+def _failed(endpoint: str, why: str) -> RolloutError:
+    fix = (
+        "The run is undone. Compare the row's values and types with the schema; is something between us and the server?"
+    )
+    return RolloutError("could not verify the endpoint", on=endpoint, why=why, fix=fix)
+
+
+def _golden(store: ObjectStore, key: str, digest: str) -> dict[str, Any]:
+    manifest, golden = store.read(f"{key}manifest.json"), store.read(f"{key}golden.json")
+    listed = json.loads(manifest)["files"]["golden.json"]["sha256"]
+    if f"sha256:{sha256_hex(manifest)}" != digest or sha256_hex(golden) != listed:
+        raise RejectedError(
+            "could not verify the endpoint",
+            on=f"{store.uri}/{key}golden.json",
+            why="it is not the one that was trained: its digest differs from the manifest's",
+            fix="Restore the object, or train again.",
+        )
+    value: dict[str, Any] = json.loads(golden)
+    return value
