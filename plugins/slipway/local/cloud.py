@@ -1,0 +1,111 @@
+"""The stand-in cloud as a process: `python -m slipway.local.cloud --port 5555 --folder .slipway/cloud`.
+
+moto's own server application (S3 and EC2 over HTTP), on loopback only, with a journal that makes it survive stop and crash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from moto.moto_api._internal import mock_random  # noqa: TID253  this module is the process itself
+from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: TID253
+from werkzeug.serving import make_server
+from werkzeug.test import Client
+
+from slipway.local.cloud_journal import CloudJournal, Request
+
+_CHANGING = {"PUT", "POST", "DELETE", "PATCH"}
+# Conditions held when the request was first answered; the requests they were about may be compacted away since.
+_CONDITIONS = {"if-match", "if-none-match"}
+
+
+class JournaledCloud:
+    """A WSGI application around moto: a request that changes something is on disk before its answer leaves.
+
+    Changing requests run one at a time, because moto draws identifiers from one random source and a replay must draw them alike.
+    """
+
+    def __init__(self, moto: Callable[..., Iterable[bytes]], journal: CloudJournal) -> None:
+        self._moto, self._journal = moto, journal
+        self._lock = threading.Lock()
+        self._seed = 0
+
+    def replay(self) -> int:
+        """Compact the journal, play it, and return how many requests that took."""
+        self._journal.compact()
+        client, count = Client(self._moto), 0
+        for request in self._journal.requests():
+            mock_random.seed(request.seed)
+            headers = {name: text for name, text in request.headers.items() if name.lower() not in _CONDITIONS}
+            client.open(
+                request.path, method=request.method, query_string=request.query, headers=headers, data=request.body
+            )
+            count += 1
+        self._seed = self._journal.next_seed()
+        return count
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ["REQUEST_METHOD"] not in _CHANGING:
+            return self._moto(environ, start_response)
+        chunked = environ.get("wsgi.input_terminated")
+        body = (
+            environ["wsgi.input"].read()
+            if chunked
+            else environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        )
+        environ["wsgi.input"] = io.BytesIO(body)
+        with self._lock:
+            return self._change(environ, body, start_response)
+
+    def _change(self, environ: dict[str, Any], body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        status: list[str] = []
+
+        def remember(code: str, headers: Any, *rest: Any) -> Any:
+            status.append(code)
+            return start_response(code, headers, *rest)
+
+        request = _request(self._seed, environ, body)  # before moto sees it: some of its handlers edit the environ
+        mock_random.seed(self._seed)
+        answer = list(self._moto(environ, remember))
+        if status[0].startswith("2") and not _only_reads(request):
+            self._journal.append(request)
+            self._seed += 1
+        return answer
+
+
+def _request(seed: int, environ: dict[str, Any], body: bytes) -> Request:
+    headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers |= {"Content-Type": environ["CONTENT_TYPE"]} if environ.get("CONTENT_TYPE") else {}
+    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+    return Request(seed, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body)
+
+
+def _only_reads(request: Request) -> bool:
+    """EC2's API is POST throughout; its Describe actions change nothing."""
+    return request.method == "POST" and request.body.startswith((b"Action=Describe", b"Action=Get"))
+
+
+def main() -> None:
+    """Serve until ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    cloud = JournaledCloud(DomainDispatcherApplication(create_backend_app), CloudJournal(arguments.folder))
+    logging.info("played %d requests of earlier starts", cloud.replay())
+    server = make_server("127.0.0.1", arguments.port, cloud, threaded=True)
+    logging.info("stand-in cloud on port %d", arguments.port)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
