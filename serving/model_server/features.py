@@ -99,16 +99,19 @@ def _not_allowed(feature: dict[str, Any], value: Any) -> str | None:
     """None if the value may stand for the feature, else what is allowed."""
     if value is None:
         return None if feature["nullable"] else "not null"
-    kind = feature["type"]
-    if kind == "category":
+    if feature["type"] == "category":
         return _category_not_allowed(feature, value)
-    if kind == "boolean":
-        return None if isinstance(value, bool) or value in {0, 1} else "true or false"
+    if feature["type"] == "boolean":
+        return None if isinstance(value, bool | int) and value in {0, 1} else "true or false"
+    return _number_not_allowed(feature, value)
+
+
+def _number_not_allowed(feature: dict[str, Any], value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "a number"
     if not math.isfinite(value):
         return "a finite number, or null where the feature is nullable"
-    if kind == "integer" and value != int(value):
+    if feature["type"] == "integer" and value != int(value):
         return "a whole number"
     low, high = feature.get("minimum"), feature.get("maximum")
     if (low is not None and value < low) or (high is not None and value > high):

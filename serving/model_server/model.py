@@ -86,5 +86,5 @@ class Model:
 def _same(found: Any, expected: Any, golden: dict[str, Any]) -> bool:
     if isinstance(expected, float) and not isinstance(found, bool | str):
         tolerance = golden["absolute_tolerance"] + golden["relative_tolerance"] * abs(expected)
-        return abs(float(found) - expected) <= tolerance
+        return bool(abs(float(found) - expected) <= tolerance)
     return bool(found == expected)

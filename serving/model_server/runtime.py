@@ -23,7 +23,7 @@ class OnnxRuntime:
     """An ONNX graph with the inputs `numbers` and `categories`."""
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime  # noqa: TID253
+        import onnxruntime
 
         options = onnxruntime.SessionOptions()
         # One row costs microseconds; a thread pool per process would only compete with the other workers.
@@ -46,7 +46,7 @@ class JoblibRuntime:
 
     def __init__(self, bundle: Bundle) -> None:
         _require_same_versions(bundle.metadata["versions"])
-        import joblib  # noqa: TID253
+        import joblib
 
         self._pipeline = joblib.load(
             bundle.folder / "model.joblib"
@@ -64,7 +64,7 @@ class JoblibRuntime:
         return codes, self._pipeline.predict_proba(frame) if can else None
 
     def _frame(self, inputs: Inputs) -> Any:
-        import pandas as pd  # noqa: TID253
+        import pandas as pd
 
         numbers = iter(inputs.numbers.T.astype(np.float64)) if inputs.numbers is not None else iter(())
         categories = iter(inputs.categories.T) if inputs.categories is not None else iter(())

@@ -28,7 +28,8 @@ _CONDITIONS = {"if-match", "if-none-match"}
 class JournaledCloud:
     """A WSGI application around moto: a request that changes something is on disk before its answer leaves.
 
-    Changing requests run one at a time, because moto draws identifiers from one random source and a replay must draw them alike.
+    Changing requests run one at a time, because moto draws identifiers from one random source, and a
+    replay must draw them alike.
     """
 
     def __init__(self, moto: Callable[..., Iterable[bytes]], journal: CloudJournal) -> None:

@@ -25,11 +25,11 @@ def lay(model: str, connection: str) -> int:
         client.create_bucket(Bucket=bucket)
     if model not in DATASETS or _is_laid(client, model):
         return 0
-    count = 0
-    for count, (name, data) in enumerate(DATASETS[model](), start=1):
+    files = list(DATASETS[model]())
+    for name, data in files:
         client.put_object(Bucket="inbox", Key=name, Body=data)
     client.put_object(Bucket="inbox", Key=f"{model}/.laid", Body=b"")
-    return count
+    return len(files)
 
 
 def _is_laid(client: Any, model: str) -> bool:

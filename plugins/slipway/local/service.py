@@ -101,7 +101,7 @@ def wait_for_exit(process: psutil.Process, timeout_seconds: float) -> bool:
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
-        # A served model was started by a task, but belongs to its rollout: it has a session of its own and is ended by its target.
+        # A served model was started by a task but belongs to its rollout: it has a session of its own, its target ends it.
         return [child for child in process.children(recursive=True) if os.getsid(child.pid) == os.getsid(process.pid)]
     except (psutil.NoSuchProcess, ProcessLookupError):
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from slipway.core.model_file import ModelFile
+from slipway.core.model_file import AwsSecurityGroup, ModelFile
 
 
 class Endpoint(TypedDict):
@@ -36,17 +36,17 @@ def endpoints_of(model: ModelFile, dataset_uri: str | None = None) -> list[Endpo
         },
         {"name": "store", "kind": "store", "address": model.store, "conn_id": model.store_conn_id},
     ]
-    for firewall in model.firewall:
-        if group := firewall.aws_security_group:
-            endpoints.append(
-                {
-                    "name": f"security group {group.name}",
-                    "kind": "ec2",
-                    "address": group.region or "",
-                    "conn_id": group.conn_id,
-                }
-            )
-    return [*endpoints, *_unavailable(model)]
+    groups = [firewall.aws_security_group for firewall in model.firewall if firewall.aws_security_group]
+    return [*endpoints, *(_security_group(group) for group in groups), *_unavailable(model)]
+
+
+def _security_group(group: AwsSecurityGroup) -> Endpoint:
+    return {
+        "name": f"security group {group.name}",
+        "kind": "ec2",
+        "address": group.region or "",
+        "conn_id": group.conn_id,
+    }
 
 
 def _unavailable(model: ModelFile) -> list[Endpoint]:

@@ -85,7 +85,13 @@ class TakeTurnOperator(_LedgerOperator):
                 fix=f"Let that run finish or fail it; its turn lapses by itself at {event['until']}.",
             )
         self.log.info("another run is changing the endpoint of %s; waiting", self.model)
-        trigger = TurnTrigger(self.store, self.store_conn_id, self.model, self.run_id, deadline)
+        trigger = TurnTrigger(
+            store=self.store,
+            store_conn_id=self.store_conn_id,
+            model=self.model,
+            run_id=self.run_id,
+            deadline=deadline,
+        )
         grace = timedelta(seconds=max(0, deadline - time.time()) + 60)
         self.defer(trigger=trigger, method_name="execute", kwargs={"deadline": deadline}, timeout=grace)
 

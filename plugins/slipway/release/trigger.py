@@ -25,7 +25,14 @@ class TurnTrigger(BaseTrigger):
     """
 
     def __init__(
-        self, store: str, store_conn_id: str | None, model: str, run_id: str, deadline: float, poll_seconds: float = 3.0
+        self,
+        *,
+        store: str,
+        store_conn_id: str | None,
+        model: str,
+        run_id: str,
+        deadline: float,
+        poll_seconds: float = 3.0,
     ) -> None:
         super().__init__()
         self.store, self.store_conn_id, self.model = store, store_conn_id, model

@@ -141,7 +141,7 @@ class ProcessTarget:
             raise UnavailableError(
                 "could not roll out",
                 on=str(self._folder),
-                why=f"the supervisor did not answer in {timeout_seconds:.0f} s; last seen: {status.state if status else 'nothing'}",
+                why=f"no answer in {timeout_seconds:.0f} s; last seen: {status.state if status else 'nothing'}",
                 fix=f"Read {self._folder / 'supervisor.log'}.",
             )
         return found

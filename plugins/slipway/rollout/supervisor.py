@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from state import Desired, Status, read_desired, write_json  # type: ignore[import-not-found]  # noqa: E402
+from state import Desired, Status, read_desired, write_json  # type: ignore[import-not-found]
 
 DRAIN_SECONDS = 40
 LOOK_SECONDS = 0.05
@@ -115,7 +115,7 @@ class Supervisor:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has one thread
             )
         os.close(write_end)
         self._ready_pipe = read_end

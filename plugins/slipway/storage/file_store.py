@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -68,10 +69,8 @@ class FileStore:
     def write(self, key: str, data: bytes) -> None:
         """Create or replace the object."""
         path = self._path(key)
-        with _translated("write", path), tempfile.SpooledTemporaryFile() as stream:
-            stream.write(data)
-            stream.seek(0)
-            _place(stream, path)
+        with _translated("write", path):
+            _place(io.BytesIO(data), path)
 
     def upload(self, key: str, path: Path) -> None:
         """Copy the file at `path` into the store."""

@@ -56,7 +56,8 @@ class GcsStore:
                 blob.reload(timeout=_TIMEOUT_SECONDS)
                 data = blob.download_as_bytes(if_generation_match=blob.generation, timeout=_TIMEOUT_SECONDS)
         except AbsentError:
-            return self._none_if_bucket_exists(key)
+            self._require_bucket(key)
+            return None
         return Stored(data, str(blob.generation))
 
     def read(self, key: str) -> bytes:
@@ -115,7 +116,7 @@ class GcsStore:
             with self._call("delete", key):
                 self.bucket.blob(self._key(key)).delete(timeout=_TIMEOUT_SECONDS, **condition)
         except AbsentError:
-            self._none_if_bucket_exists(key)
+            self._require_bucket(key)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`, in lexical order."""
@@ -130,7 +131,7 @@ class GcsStore:
             blob.upload_from_string(data, if_generation_match=generation, timeout=_TIMEOUT_SECONDS)
         return str(blob.generation)
 
-    def _none_if_bucket_exists(self, key: str) -> None:
+    def _require_bucket(self, key: str) -> None:
         """An absent object is an answer; an absent bucket is an error that must not look like one."""
         with self._call("read", key):
             if not self.bucket.exists(timeout=_TIMEOUT_SECONDS):

@@ -64,24 +64,24 @@ class HttpStore:
                 raise UnavailableError("could not read", on=self._url(key), why=why, fix="Run again.")
         part.replace(path)
 
-    def write(self, key: str, data: bytes) -> NoReturn:
-        """Not possible. Raises ConfigurationError."""
+    def write(self, key: str, _data: bytes) -> NoReturn:
+        """Not possible, like the four below. Raises ConfigurationError."""
         raise self._read_only(key)
 
-    def upload(self, key: str, path: Path) -> NoReturn:
-        """Not possible. Raises ConfigurationError."""
+    def upload(self, key: str, _path: Path) -> NoReturn:
+        """See `write`."""
         raise self._read_only(key)
 
-    def create(self, key: str, data: bytes) -> NoReturn:
-        """Not possible. Raises ConfigurationError."""
+    def create(self, key: str, _data: bytes) -> NoReturn:
+        """See `write`."""
         raise self._read_only(key)
 
-    def swap(self, key: str, data: bytes, version: str) -> NoReturn:
-        """Not possible. Raises ConfigurationError."""
+    def swap(self, key: str, _data: bytes, _version: str) -> NoReturn:
+        """See `write`."""
         raise self._read_only(key)
 
-    def delete(self, key: str, version: str | None = None) -> NoReturn:
-        """Not possible. Raises ConfigurationError."""
+    def delete(self, key: str, _version: str | None = None) -> NoReturn:
+        """See `write`."""
         raise self._read_only(key)
 
     def keys(self, prefix: str) -> Iterator[str]:

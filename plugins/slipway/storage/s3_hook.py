@@ -55,7 +55,8 @@ class S3Store:
                 answer = self.client.get_object(Bucket=self._bucket, Key=self._key(key))
                 return Stored(answer["Body"].read(), answer["ETag"])
         except AbsentError:
-            return self._none_if_bucket_exists(key)
+            self._require_bucket(key)
+            return None
 
     def read(self, key: str) -> bytes:
         """The object. Raises AbsentError."""
@@ -67,7 +68,8 @@ class S3Store:
         try:
             self.size(key)
         except AbsentError:
-            return self._none_if_bucket_exists(key) is not None
+            self._require_bucket(key)
+            return False
         return True
 
     def size(self, key: str) -> int:
@@ -134,7 +136,7 @@ class S3Store:
             for page in pages:
                 yield from (item["Key"][cut:] for item in page.get("Contents", ()))
 
-    def _none_if_bucket_exists(self, key: str) -> None:
+    def _require_bucket(self, key: str) -> None:
         """An absent object is an answer; an absent bucket is an error that must not look like one."""
         with self._call("read", key):
             self.client.head_bucket(Bucket=self._bucket)

@@ -259,7 +259,7 @@ def test_a_rollout_killed_at_any_moment_ends_like_a_clean_one(folder: Path, bund
         caller.wait()
         serving, _ = roll_out(folder, wanted[1], wanted[0])
         assert ask(serving.endpoint)[1] == wanted[0]
-        masters = [p for p in servers(folder) if p.ppid() == (read_status(folder) or pytest.fail()).pid]
+        masters = [p for p in servers(folder) if p.ppid() == (read_status(folder) or pytest.fail("no status")).pid]
         wait_until(lambda masters=masters: sum(p.is_running() for p in masters) == 1)
 
 

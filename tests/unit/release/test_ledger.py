@@ -82,7 +82,7 @@ def test_promoting_what_is_in_service_changes_nothing(ledger: Ledger) -> None:
 def test_a_champion_that_moved_since_the_decision_stops_the_promotion(ledger: Ledger) -> None:
     promote(ledger, draft(), None)
     with pytest.raises(
-        ConflictError, match="measured against no champion, but release 1 is in service now. Clear the gate"
+        ConflictError, match=r"measured against no champion, but release 1 is in service now. Clear the gate"
     ):
         promote(ledger, draft("2013-01-06", "m2", "run-2"), None)
     assert champion_of(ledger).release == 1
@@ -130,7 +130,7 @@ def test_one_run_has_the_turn_until_it_gives_it_back(ledger: Ledger) -> None:
     assert mine.take(), "a retry of the same run must find its turn"
     assert not other.take()
     other.give_back()
-    with pytest.raises(ConflictError, match="it is the turn of run a. Clear the gate's tasks"):
+    with pytest.raises(ConflictError, match=r"it is the turn of run a\. Clear the gate's tasks"):
         other.require()
     mine.give_back()
     assert other.take()
