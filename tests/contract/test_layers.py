@@ -47,7 +47,7 @@ def allowed(path: Path, module: str) -> bool:  # noqa: PLR0911  one line per row
     if top != "slipway":
         return room != "dags" or top in {"__future__", *sys.stdlib_module_names}
     if room == "dags":
-        return target in {"core", "wiring"} or rest.endswith(".operators") or rest == "network.endpoint"
+        return target in {"core", "wiring"} or rest.endswith("operators") or rest == "network.endpoint"
     if path.name == "operators.py" and rest == "release.ledger":
         return True
     lower = {"storage": {"core"}, "table": {"core"}, "wiring": {"core"}}.get(room, LOWER)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -235,6 +235,14 @@ class ModelFile(Section):
         if kinds and self.image is None:
             raise ValueError(f"deploy: {' and '.join(sorted(kinds))} together with image.repository")
         return self
+
+    @property
+    def first_partition(self) -> datetime | None:
+        """`start_date` as a moment, in UTC unless it says otherwise."""
+        if self.start_date is None:
+            return None
+        moment = self.start_date if isinstance(self.start_date, datetime) else datetime.combine(self.start_date, time())
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def dag_id(self) -> str:

@@ -84,7 +84,7 @@ class JournaledCloud:
 def _request(seed: int, environ: dict[str, Any], body: bytes) -> Request:
     headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
     headers |= {"Content-Type": environ["CONTENT_TYPE"]} if environ.get("CONTENT_TYPE") else {}
-    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+    path = environ["RAW_URI"].split("?")[0]  # still quoted: keys may hold any character
     return Request(seed, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body)
 
 

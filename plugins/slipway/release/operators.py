@@ -199,7 +199,7 @@ class PromoteReleaseOperator(_LedgerOperator):
             approver=((self.approval or {}).get("responded_by_user") or {}).get("name"),
             reason=self.reason or None,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            **_only(Release, decision.model_dump()),
+            **_only(Release, decision.model_dump(exclude={"reason"})),
         )
 
 

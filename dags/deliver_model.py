@@ -1,0 +1,257 @@
+"""Deliver a model: from its dataset to a served, verified endpoint.
+
+Every file in `dags/models/` becomes one DAG of this shape; each box is a task group in the grid.
+
+    connectivity -> dataset -> training -> gate -> rollout -> firewall -> verification -> promotion      (undo on failure)
+
+**When it runs**: on the model file's schedule, from the Trigger button, and as a backfill over past partitions.
+
+**What a run may change**: it stores the dataset and the model under names made of their content, so a second run finds
+them. It changes the endpoint only if the gate says so, and only while it holds the model's turn.
+
+**When a task fails**
+
+| task | what it means | what to do |
+|---|---|---|
+| check_endpoint | unreachable, denied or absent | the task's error names it; mend it, clear the task |
+| store_dataset | the data broke a rule; nothing was stored | the error has columns and row numbers; mend data or rule |
+| train_model, evaluate_model | estimator or parameters are wrong | correct `train:` in the model file |
+| take_turn | another run is changing the endpoint | let it finish; the turn lapses by itself |
+| roll_out_* | the new version did not get ready; the old one serves | the server's last log lines are in the error |
+| verify_endpoint | the endpoint answers, but not as training did | the run was undone; compare the row in the error |
+| promote_release | another release became champion meanwhile | clear the gate's tasks |
+
+A failure after the rollout began undoes, newest first, what this run did; the champion stays.
+Tasks that were killed are retried and find what they had done. `deploy: never` in the trigger form measures without
+touching the endpoint; `force` deploys whatever was measured.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset, Param, TaskGroup, TriggerRule, chain, get_parsing_context
+
+from slipway.dataset.operators import StoreDatasetOperator
+from slipway.firewall.operators import RestoreSecurityGroupOperator, SyncSecurityGroupOperator
+from slipway.network.endpoint import endpoints_of
+from slipway.network.operators import CheckEndpointOperator
+from slipway.release.operators import (
+    DecideReleaseOperator,
+    PromoteReleaseOperator,
+    ReturnTurnOperator,
+    TakeTurnOperator,
+)
+from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
+from slipway.training.operators import CompareModelsOperator, EvaluateModelOperator, TrainModelOperator
+from slipway.verification.operators import VerifyEndpointOperator
+from slipway.wiring.catalogue import Catalogue
+from slipway.wiring.defaults import default_args
+from slipway.wiring.import_error import broken_dag
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from slipway.core.model_file import ModelFile
+
+# A partition is the run's key, or else the end of its data interval.
+PARTITION = "{{ dag_run.partition_key or (data_interval_end if data_interval_end is defined else dag_run.run_after) }}"
+MODELS = Path(__file__).parent / "models"
+
+
+def trigger_form(model: ModelFile) -> dict[str, Param]:
+    """What the Trigger button asks."""
+    return {
+        "dataset_uri": Param(
+            None,
+            type=["null", "string"],
+            title="Dataset",
+            description=f"Deliver from this file instead of {model.dataset.uri}; a path, s3://, gs:// or https://.",
+        ),
+        "deploy": Param(
+            "newer",
+            enum=["never", "newer", "force"],
+            title="Deploy",
+            description="newer: if the partition is newer than the champion's and the gate passes. never: measure only. "
+            "force: deploy whatever was measured.",
+        ),
+        "reason": Param(
+            "",
+            type="string",
+            title="Reason",
+            maxLength=500,
+            description="Why this run was started by hand; kept in the release record.",
+        ),
+    }
+
+
+def deliver_model(model: ModelFile) -> DAG:
+    """The DAG of one model file."""
+    where = {"model": model.model, "store": model.store, "store_conn_id": model.store_conn_id}
+    run = {**where, "run_id": "{{ run_id }}"}
+    gated = {**run, "partition": PARTITION, "choice": "{{ params.deploy }}"}
+    dataset_uri = "{{ params.dataset_uri or " + repr(model.dataset.uri) + " }}"
+    if "{{" in model.dataset.uri:
+        dataset_uri = (
+            "{% if params.dataset_uri %}{{ params.dataset_uri }}{% else %}" + model.dataset.uri + "{% endif %}"
+        )
+
+    with DAG(
+        dag_id=model.dag_id,
+        description=model.description or f"Deliver the model {model.model}",
+        doc_md=__doc__,
+        schedule=model.schedule,
+        start_date=model.first_partition,
+        catchup=False,
+        params=trigger_form(model),
+        default_args=default_args(model.owner),
+        tags={"slipway", model.model},
+        render_template_as_native_obj=False,
+    ) as dag:
+        with TaskGroup("connectivity"):
+            check_endpoint = CheckEndpointOperator.partial(
+                task_id="check_endpoint", map_index_template="{{ task.endpoint['name'] }}"
+            ).expand(endpoint=endpoints_of(model, dataset_uri))
+
+        with TaskGroup("dataset"):
+            store_dataset = StoreDatasetOperator(
+                task_id="store_dataset",
+                dataset=model.dataset,
+                uri=dataset_uri,
+                task=model.train.task,
+                outlets=[Asset(f"{model.model}/dataset")],
+                **where,
+            )
+
+        with TaskGroup("training"):
+            train_model = TrainModelOperator(
+                task_id="train_model",
+                dataset_section=model.dataset,
+                train=model.train,
+                gate=model.gate,
+                dataset=store_dataset.output,
+                **where,
+            )
+            evaluate_model = EvaluateModelOperator(
+                task_id="evaluate_model",
+                dataset_section=model.dataset,
+                train=model.train,
+                dataset=store_dataset.output,
+                fit=train_model.output,
+                outlets=[Asset(f"{model.model}/model")],
+                **where,
+            )
+
+        with TaskGroup("gate"):
+            take_turn = TakeTurnOperator(task_id="take_turn", **gated)
+            compare_with_champion = CompareModelsOperator(
+                task_id="compare_with_champion", gate=model.gate, evaluation=evaluate_model.output, **where
+            )
+            decide_release = DecideReleaseOperator(
+                task_id="decide_release",
+                gate=model.gate,
+                comparison=compare_with_champion.output,
+                evaluation=evaluate_model.output,
+                **gated,
+            )
+            approvals = approval_tasks(model, decide_release, run)
+
+        with TaskGroup("rollout"):
+            rollouts = [
+                RollOutProcessOperator(
+                    task_id="roll_out_process",
+                    target=deployment.process,
+                    bundle=evaluate_model.output,
+                    decision=decide_release.output,
+                    **run,
+                )
+                for deployment in model.deploy
+                if deployment.process
+            ]
+
+        with TaskGroup("firewall"):
+            firewalls = [
+                SyncSecurityGroupOperator(task_id=f"sync_security_group_{number}", rule_set=rule_set, **run)
+                for number, rule_set in enumerate(security_groups(model), start=1)
+            ]
+
+        with TaskGroup("verification"):
+            verifications = [
+                VerifyEndpointOperator(
+                    task_id="verify_endpoint",
+                    bundle=evaluate_model.output,
+                    endpoint=f"{{{{ ti.xcom_pull(task_ids='{rollout.task_id}')['endpoint'] }}}}",
+                    **where,
+                )
+                for rollout in rollouts
+            ]
+
+        with TaskGroup("promotion"):
+            promote_release = PromoteReleaseOperator(
+                task_id="promote_release",
+                decision=decide_release.output,
+                rollouts=[rollout.output for rollout in rollouts],
+                firewalls=[firewall.output for firewall in firewalls],
+                verifications=[verification.output for verification in verifications],
+                approval=approvals[0].output if approvals else None,
+                reason="{{ params.reason }}",
+                outlets=[Asset(f"{model.model}/endpoint")],
+                **gated,
+            )
+
+        with TaskGroup("undo"):
+            undo = undo_tasks(model, run)
+
+        chain(
+            check_endpoint, store_dataset, train_model, evaluate_model, take_turn, compare_with_champion, decide_release
+        )
+        changing = [*approvals, *rollouts, *firewalls, *verifications, promote_release]
+        chain(decide_release, *changing)
+        changing >> undo[0]
+        chain(*undo)
+        # A run whose last task is undo would end as a success; this one (no worker runs it) ends as the promotion did.
+        promote_release >> EmptyOperator(task_id="delivered")
+    return dag
+
+
+def approval_tasks(model: ModelFile, decide_release: DecideReleaseOperator, run: dict) -> list[BaseOperator]:
+    """The question to a person, where the model file asks for it."""
+    if model.gate.approval == "none":
+        return []
+    from slipway.release.approval_operators import ApproveReleaseOperator
+
+    return [ApproveReleaseOperator(task_id="approve_release", decision=decide_release.output, **run)]
+
+
+def security_groups(model: ModelFile) -> list:
+    """The declared EC2 security groups."""
+    return [firewall.aws_security_group for firewall in model.firewall if firewall.aws_security_group]
+
+
+def undo_tasks(model: ModelFile, run: dict) -> list[BaseOperator]:
+    """Newest first, what the run changed; the first waits for any failure, the rest run whatever became of the one before."""
+    steps: list[BaseOperator] = [
+        *(
+            RestoreSecurityGroupOperator(task_id=f"restore_security_group_{number}", rule_set=rule_set, **run)
+            for number, rule_set in enumerate(security_groups(model), start=1)
+        ),
+        *(
+            RestoreProcessOperator(task_id="restore_process", target=deployment.process, **run)
+            for deployment in model.deploy
+            if deployment.process
+        ),
+        ReturnTurnOperator(task_id="return_turn", **run),
+    ]
+    steps[0].trigger_rule = TriggerRule.ONE_FAILED
+    for step in steps[1:]:
+        step.trigger_rule = TriggerRule.NONE_SKIPPED
+    return steps
+
+
+catalogue = Catalogue(MODELS, get_parsing_context().dag_id)
+for model_file in catalogue.models():
+    globals()[model_file.dag_id] = deliver_model(model_file)
+for path, error in catalogue.broken.items():
+    globals()[path.name] = broken_dag(path, error)

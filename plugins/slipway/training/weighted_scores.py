@@ -1,0 +1,121 @@
+"""Every metric as a function of row weights, many weightings at once: that makes the bootstrap a matter of a few matrix
+products. Equal weights give the metric itself; the definitions are scikit-learn's, and tests compare them.
+
+Each function here prepares one outcome and returns a `Score`: [B, N] weights -> [B] values, NaN where undefined.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slipway.training.bootstrap import Score
+from slipway.training.outcome import FloatArray, Outcome
+from slipway.training.ranking import area_under_roc, average_precision
+
+
+def accuracy(outcome: Outcome) -> Score:
+    """Share of rows whose label is right."""
+    return _mean((outcome.truth == outcome.predicted).astype(np.float64))
+
+
+def balanced_accuracy(outcome: Outcome) -> Score:
+    """Mean over the classes of the share that was found (recall)."""
+
+    def score(weights: FloatArray) -> FloatArray:
+        hits, actual, _ = _class_sums(outcome, weights)
+        return _mean_where(hits, actual, actual > 0)
+
+    return score
+
+
+def f1_macro(outcome: Outcome) -> Score:
+    """Mean over the classes of F1, 2 tp / (2 tp + fp + fn)."""
+
+    def score(weights: FloatArray) -> FloatArray:
+        hits, actual, claimed = _class_sums(outcome, weights)
+        return _mean_where(2 * hits, actual + claimed, actual + claimed > 0)
+
+    return score
+
+
+def log_loss(outcome: Outcome) -> Score:
+    """Mean negative logarithm of the probability given to the true class, clipped at the type's epsilon."""
+    assert outcome.probabilities is not None
+    given = outcome.probabilities[np.arange(len(outcome)), outcome.truth]
+    epsilon = np.finfo(given.dtype).eps
+    return _mean(-np.log(np.clip(given, epsilon, 1 - epsilon).astype(np.float64)))
+
+
+def brier(outcome: Outcome) -> Score:
+    """Mean squared gap between the probability of the second class and 0 or 1 (two classes)."""
+    return _mean((_second(outcome) - outcome.truth) ** 2)
+
+
+def roc_auc(outcome: Outcome) -> Score:
+    """Area under the ROC curve of the second class; for more classes the mean of one against the rest."""
+    if outcome.class_count == 2:
+        return area_under_roc(outcome.truth == 1, _second(outcome))
+    assert outcome.probabilities is not None
+    curves = [
+        area_under_roc(outcome.truth == code, outcome.probabilities[:, code]) for code in range(outcome.class_count)
+    ]
+    return lambda weights: np.mean([curve(weights) for curve in curves], axis=0)
+
+
+def pr_auc(outcome: Outcome) -> Score:
+    """Average precision of the second class (two classes)."""
+    return average_precision(outcome.truth == 1, _second(outcome))
+
+
+def r2(outcome: Outcome) -> Score:
+    """Share of the target's variance that is explained: 1 - residual / total sum of squares."""
+    squares = (outcome.truth - outcome.predicted) ** 2
+    centred = outcome.truth - outcome.truth.mean()  # a shift changes nothing and keeps the sums small
+
+    def score(weights: FloatArray) -> FloatArray:
+        total = weights @ centred**2 - (weights @ centred) ** 2 / weights.sum(axis=1)
+        return np.divide(total - weights @ squares, total, out=np.full(len(weights), np.nan), where=total > 0)
+
+    return score
+
+
+def rmse(outcome: Outcome) -> Score:
+    """Root of the mean squared error, in the target's unit."""
+    mean = _mean((outcome.truth - outcome.predicted) ** 2)
+    return lambda weights: np.sqrt(mean(weights))
+
+
+def mae(outcome: Outcome) -> Score:
+    """Mean absolute error, in the target's unit."""
+    return _mean(np.abs(outcome.truth - outcome.predicted))
+
+
+def _mean(values: FloatArray) -> Score:
+    def score(weights: FloatArray) -> FloatArray:
+        mean: FloatArray = weights @ values / weights.sum(axis=1)
+        return mean
+
+    return score
+
+
+def _second(outcome: Outcome) -> FloatArray:
+    assert outcome.probabilities is not None
+    return outcome.probabilities[:, 1].astype(np.float64)
+
+
+def _class_sums(outcome: Outcome, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Per weighting and class, [B, C]: weight of its rows labelled rightly, of its rows, of the rows labelled so."""
+    hit = outcome.truth == outcome.predicted
+    hits, actual, claimed = (np.empty((len(weights), outcome.class_count)) for _ in range(3))
+    for place, row in enumerate(weights):
+        hits[place] = np.bincount(outcome.truth, row * hit, outcome.class_count)
+        actual[place] = np.bincount(outcome.truth, row, outcome.class_count)
+        claimed[place] = np.bincount(outcome.predicted, row, outcome.class_count)
+    return hits, actual, claimed
+
+
+def _mean_where(numerator: FloatArray, denominator: FloatArray, counted: FloatArray) -> FloatArray:
+    """Mean over the classes of numerator / denominator, of the classes that occur in a weighting."""
+    share = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=counted)
+    mean: FloatArray = share.sum(axis=1) / counted.sum(axis=1)
+    return mean

@@ -1,0 +1,118 @@
+"""The DAGs that the model files become: their shape, their forms, and that a broken file takes nothing else down."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.dag_processing.processor import _serialize_dags
+
+ROOT = Path(__file__).parents[2]
+CHAIN = ["connectivity", "dataset", "training", "gate", "rollout", "firewall", "verification", "promotion", "undo"]
+
+
+class Log:
+    """Stands where Airflow's logger would."""
+
+    def exception(self, *_: Any) -> None:
+        """The error is what the test looks at."""
+
+
+def load(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The serialisable DAGs and the import errors of a folder, as the dag-processor reports them."""
+    bag = BundleDagBag(dag_folder=folder / "deliver_model.py", bundle_path=folder, bundle_name="test")
+    serialized, errors = _serialize_dags(bag, Log())  # type: ignore[arg-type]
+    names = {dag.dag_id for dag in serialized}
+    return {name: bag.dags[name] for name in names}, {**bag.import_errors, **errors}
+
+
+@pytest.fixture
+def dags_folder(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    return tmp_path / "dags"
+
+
+def test_every_model_file_is_one_dag(dags_folder: Path) -> None:
+    dags, errors = load(dags_folder)
+    assert not errors
+    assert set(dags) == {f"deliver_{path.stem}" for path in (ROOT / "dags" / "models").glob("*.yaml")}
+
+
+def test_the_groups_stand_in_the_order_of_the_chain(dags_folder: Path) -> None:
+    dag = load(dags_folder)[0]["deliver_iris"]
+    order: list[str] = []
+    for task in dag.topological_sort():
+        group = task.task_id.split(".")[0]
+        if group not in order:
+            order.append(group)
+    assert order == CHAIN
+
+
+def test_policy_every_task_has_retries_a_policy_a_deadline_and_a_documented_operator(dags_folder: Path) -> None:
+    for dag in load(dags_folder)[0].values():
+        assert dag.doc_md
+        for task in dag.tasks:
+            kind = task.operator_class if task.is_mapped else type(task)
+            assert (kind.__doc__ or "").strip(), task.task_id
+            if task.task_id.endswith("approve_release"):
+                continue  # a person's answer has a time limit of its own
+            assert task.retries == 3, task.task_id
+            assert task.execution_timeout is not None, task.task_id
+
+
+def test_the_trigger_form_describes_and_types_every_field(dags_folder: Path) -> None:
+    for dag in load(dags_folder)[0].values():
+        form = {name: dag.params.get_param(name) for name in dag.params}
+        assert set(form) == {"dataset_uri", "deploy", "reason"}
+        assert all(param.description and ("type" in param.schema or "enum" in param.schema) for param in form.values())
+        assert form["deploy"].schema["enum"] == ["never", "newer", "force"]
+
+
+def test_dataset_model_and_endpoint_are_outlets(dags_folder: Path) -> None:
+    dag = load(dags_folder)[0]["deliver_iris"]
+    assert {asset.name for task in dag.tasks for asset in task.outlets} == {
+        "iris/dataset",
+        "iris/model",
+        "iris/endpoint",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: broken\nstore: s3://x\n", "models/broken.yaml:1: dataset: found nothing, allowed: a value"),
+        ("model: [", "models/broken.yaml:2: not valid YAML"),
+        ((ROOT / "dags/models/iris.yaml").read_text(), "model: found 'iris', which broken.yaml has already"),
+    ],
+)
+def test_a_broken_file_is_one_import_error_and_the_others_live(dags_folder: Path, text: str, expected: str) -> None:
+    (dags_folder / "models" / "broken.yaml").write_text(text)
+    dags, errors = load(dags_folder)
+    assert "deliver_flights" in dags
+    [(path, message)] = errors.items()
+    assert path.startswith("models/")
+    assert expected in message
+
+
+def test_a_file_that_is_not_utf8_is_one_import_error(dags_folder: Path) -> None:
+    (dags_folder / "models" / "broken.yaml").write_bytes(b"model: \xff")
+    assert "models/broken.yaml" in load(dags_folder)[1]
+
+
+def test_approval_adds_the_question_between_gate_and_rollout(dags_folder: Path) -> None:
+    path = dags_folder / "models" / "iris.yaml"
+    path.write_text(path.read_text().replace("minimum: 0.8}", "minimum: 0.8, approval: required}"))
+    dag = load(dags_folder)[0]["deliver_iris"]
+    approve = dag.get_task("gate.approve_release")
+    assert approve.upstream_task_ids == {"gate.decide_release"}
+    assert "rollout.roll_out_process" in approve.downstream_task_ids
+
+
+def test_a_model_without_targets_is_trained_and_recorded_only(dags_folder: Path) -> None:
+    path = dags_folder / "models" / "flights.yaml"
+    path.write_text(path.read_text().replace("deploy:\n  - process: {port: 0, workers: 1}\n", ""))
+    dag = load(dags_folder)[0]["deliver_flights"]
+    assert dag.get_task("gate.decide_release").downstream_task_ids >= {"promotion.promote_release"}
