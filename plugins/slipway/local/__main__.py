@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from datetime import date
 
@@ -15,6 +16,9 @@ from slipway.local.profile import Profile, admin_password_hint
 def main(arguments: list[str]) -> int:
     """Run one command; an error is one readable text on stderr and exit code 1."""
     options = _parser().parse_args(arguments)
+    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = (
+        "ERROR"  # of the libraries in this process; the parts have log files
+    )
     profile = Profile(Layout.from_environment())
     try:
         options.run(profile, options)

@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from moto.moto_api._internal import mock_random  # noqa: TID253  this module is the process itself
+from moto.backends import get_backend  # noqa: TID253  this module is the process itself
+from moto.core import DEFAULT_ACCOUNT_ID  # noqa: TID253
+from moto.moto_api._internal import mock_random  # noqa: TID253
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: TID253
 from werkzeug.serving import make_server
 from werkzeug.test import Client
@@ -36,23 +40,30 @@ class JournaledCloud:
         self._moto, self._journal = moto, journal
         self._lock = threading.Lock()
         self._seed = 0
+        self._regions: set[str] = set()
 
     def replay(self) -> int:
         """Compact the journal, play it, and return how many requests that took."""
         self._journal.compact()
         client, count = Client(self._moto), 0
+        uploads: dict[str, str] = {}
         for request in self._journal.requests():
+            self._prepare_region(request.headers.get("Authorization", ""))
             mock_random.seed(request.seed)
             headers = {name: text for name, text in request.headers.items() if name.lower() not in _CONDITIONS}
-            client.open(
-                request.path, method=request.method, query_string=request.query, headers=headers, data=request.body
+            query = _with_new_upload_id(request.query, uploads)
+            answer = client.open(
+                request.path, method=request.method, query_string=query, headers=headers, data=request.body
             )
+            if request.upload_id:
+                uploads[request.upload_id] = _upload_id(answer.data) or ""
             count += 1
         self._seed = self._journal.next_seed()
         return count
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
+        self._prepare_region(environ.get("HTTP_AUTHORIZATION", ""))
         if environ["REQUEST_METHOD"] not in _CHANGING:
             return self._moto(environ, start_response)
         chunked = environ.get("wsgi.input_terminated")
@@ -65,6 +76,15 @@ class JournaledCloud:
         with self._lock:
             return self._change(environ, body, start_response)
 
+    def _prepare_region(self, authorization: str) -> None:
+        """Make a region's EC2 before its first request, whichever that is: its default network gets random names too."""
+        scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/ec2/", authorization)
+        if scope and scope[1] not in self._regions:
+            with self._lock:
+                mock_random.seed(scope[1])
+                get_backend("ec2")[DEFAULT_ACCOUNT_ID][scope[1]]
+                self._regions.add(scope[1])
+
     def _change(self, environ: dict[str, Any], body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
         status: list[str] = []
 
@@ -76,7 +96,7 @@ class JournaledCloud:
         mock_random.seed(self._seed)
         answer = list(self._moto(environ, remember))
         if status[0].startswith("2") and not _only_reads(request):
-            self._journal.append(request)
+            self._journal.append(replace(request, upload_id=_upload_id(b"".join(answer))))
             self._seed += 1
         return answer
 
@@ -86,6 +106,19 @@ def _request(seed: int, environ: dict[str, Any], body: bytes) -> Request:
     headers |= {"Content-Type": environ["CONTENT_TYPE"]} if environ.get("CONTENT_TYPE") else {}
     path = environ["RAW_URI"].split("?")[0]  # still quoted: keys may hold any character
     return Request(seed, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body)
+
+
+def _upload_id(answer: bytes) -> str | None:
+    """The id that S3's answer to CreateMultipartUpload names."""
+    found = re.search(rb"<InitiateMultipartUploadResult.*<UploadId>([^<]+)</UploadId>", answer, re.DOTALL)
+    return found[1].decode() if found else None
+
+
+def _with_new_upload_id(query: str, uploads: dict[str, str]) -> str:
+    """`query` with the id that the upload has in this replay."""
+    for old, new in uploads.items():
+        query = query.replace(old, new)
+    return query
 
 
 def _only_reads(request: Request) -> bool:

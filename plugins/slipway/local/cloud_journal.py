@@ -15,7 +15,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Request:
-    """One request that changed the cloud. `seed` is its number in the journal."""
+    """One request that changed the cloud.
+
+    Attributes:
+        seed: its number in the journal; what moto's identifiers were drawn from.
+        upload_id: of an upload in parts that it began. moto draws these from the system, so a replay gets another one.
+    """
 
     seed: int
     method: str
@@ -23,6 +28,7 @@ class Request:
     query: str
     headers: dict[str, str]
     body: bytes
+    upload_id: str | None = None
 
     @property
     def replaces(self) -> str | None:
@@ -50,7 +56,8 @@ class CloudJournal:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{request.seed:010d}.json"
         _write(path.with_suffix(".body"), request.body)
-        head = {"method": request.method, "path": request.path, "query": request.query, "headers": request.headers}
+        names = ("method", "path", "query", "headers", "upload_id")
+        head = {name: getattr(request, name) for name in names}
         _write(path, json.dumps(head).encode())
 
     def compact(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from slipway.local.layout import REPOSITORY, Layout
 from slipway.local.secrets_file import Ports, Secrets
@@ -55,6 +56,11 @@ def airflow_environment(layout: Layout, ports: Ports, secrets: Secrets, caller: 
         # Numeric libraries start a thread per core in every task; on a shared machine they only get in each other's way.
         "OMP_NUM_THREADS": caller.get("OMP_NUM_THREADS", "2"),
     }
+
+
+def with_warm_executor(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` for the scheduler: its path leads to the settings module that imports ahead of the tasks."""
+    return {**env, "PYTHONPATH": f"{Path(__file__).with_name('warm_executor')}:{env['PYTHONPATH']}"}
 
 
 def stand_in_connection(ports: Ports) -> str:

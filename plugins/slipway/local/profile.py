@@ -55,7 +55,10 @@ class Profile:
             self._start_cloud(ports.cloud, env)
         self._migrate(env)
         for name, command in AIRFLOW_PARTS.items():
-            self.service(name).ensure_started([_airflow(), *command], env, self.layout.home)
+            if name != "scheduler":
+                self.service(name).ensure_started([_airflow(), *command], env, self.layout.home)
+        kept = [sys.executable, "-m", "slipway.local.keeper", _airflow(), *AIRFLOW_PARTS["scheduler"]]
+        self.service("scheduler").ensure_started(kept, environment.with_warm_executor(env), self.layout.home)
         api = AirflowApi(f"http://127.0.0.1:{ports.airflow}", "admin", secrets.admin_password)
         self._wait_until_healthy(api)
         return api

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -27,11 +27,13 @@ class Service:
 
     def find(self) -> psutil.Process | None:
         """The running process, or None."""
+        record = self._read()
+        if record is None:
+            return None
         try:
-            record = json.loads(self.record.read_text())
             process = psutil.Process(record["pid"])
             alive = abs(process.create_time() - record["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        except psutil.NoSuchProcess:
             return None
         return process if alive else None
 
@@ -52,24 +54,40 @@ class Service:
                 start_new_session=True,
             )
         part = self.record.with_suffix(".part")
-        part.write_text(json.dumps({"pid": process.pid, "started": psutil.Process(process.pid).create_time()}))
+        started = psutil.Process(process.pid).create_time()
+        part.write_text(json.dumps({"pid": process.pid, "started": started, "folder": str(folder)}))
         part.replace(self.record)
         return True
 
     def stop(self, timeout_seconds: float = 20) -> bool:
-        """End it and all its descendants; returns whether it ran."""
-        process = self.find()
+        """End it and all that it started, also what a crash left of it; returns whether anything ran."""
+        family = self._family()
         self.record.unlink(missing_ok=True)
-        if process is None:
-            return False
-        family = [*_descendants(process), process]
         for member in family:
             _signal(member, gentle=True)
         _, stubborn = psutil.wait_procs(family, timeout=timeout_seconds)
         for member in stubborn:
             _signal(member, gentle=False)
         psutil.wait_procs(stubborn, timeout=5)
-        return True
+        return bool(family)
+
+    def _family(self) -> list[psutil.Process]:
+        """The processes of its session that work in its folder: the leader may be dead, its number another's by now.
+
+        A served model is not among them: a task started it, but it has a session of its own and is ended by its target.
+        """
+        record = self._read()
+        if record is None:
+            return []
+        members = [process for process in psutil.process_iter() if _is_member(process, record)]
+        return sorted(members, key=lambda process: process.pid == record["pid"])  # the leader last
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            record = json.loads(self.record.read_text())
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) else None
 
     def last_lines(self, count: int = 15) -> str:
         """The end of its log, for an error text."""
@@ -89,22 +107,11 @@ class Service:
         )
 
 
-def wait_for_exit(process: psutil.Process, timeout_seconds: float) -> bool:
-    """Whether the process ended in time."""
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
+def _is_member(process: psutil.Process, record: dict[str, Any]) -> bool:
     try:
-        # A served model was started by a task but belongs to its rollout: it has a session of its own, its target ends it.
-        return [child for child in process.children(recursive=True) if os.getsid(child.pid) == os.getsid(process.pid)]
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        return []
+        return os.getsid(process.pid) == record["pid"] and process.cwd() == record["folder"]
+    except (psutil.Error, ProcessLookupError, PermissionError):
+        return False
 
 
 def _signal(process: psutil.Process, *, gentle: bool) -> None:

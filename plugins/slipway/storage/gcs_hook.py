@@ -56,7 +56,6 @@ class GcsStore:
                 blob.reload(timeout=_TIMEOUT_SECONDS)
                 data = blob.download_as_bytes(if_generation_match=blob.generation, timeout=_TIMEOUT_SECONDS)
         except AbsentError:
-            self._require_bucket(key)
             return None
         return Stored(data, str(blob.generation))
 
@@ -68,7 +67,10 @@ class GcsStore:
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
         with self._call("read", key):
-            return bool(self.bucket.blob(self._key(key)).exists(timeout=_TIMEOUT_SECONDS))
+            found = bool(self.bucket.blob(self._key(key)).exists(timeout=_TIMEOUT_SECONDS))
+        if not found:
+            self._require_bucket()
+        return found
 
     def size(self, key: str) -> int:
         """Size in bytes. Raises AbsentError."""
@@ -115,15 +117,18 @@ class GcsStore:
         try:
             with self._call("delete", key):
                 self.bucket.blob(self._key(key)).delete(timeout=_TIMEOUT_SECONDS, **condition)
-        except AbsentError:
-            self._require_bucket(key)
+        except (AbsentError, ConflictError):
+            if self.exists(key):
+                raise
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`, in lexical order."""
         cut = len(self._key(""))
         with self._call("list", prefix):
-            for blob in self.bucket.list_blobs(prefix=self._key(prefix), timeout=_TIMEOUT_SECONDS):
-                yield blob.name[cut:]
+            found = [blob.name[cut:] for blob in self.bucket.list_blobs(prefix=self._key(prefix))]
+        if not found:
+            self._require_bucket()
+        yield from found
 
     def _put(self, verb: str, key: str, data: bytes, *, generation: int) -> str:
         blob = self.bucket.blob(self._key(key))
@@ -131,18 +136,26 @@ class GcsStore:
             blob.upload_from_string(data, if_generation_match=generation, timeout=_TIMEOUT_SECONDS)
         return str(blob.generation)
 
-    def _require_bucket(self, key: str) -> None:
+    def _require_bucket(self) -> None:
         """An absent object is an answer; an absent bucket is an error that must not look like one."""
-        with self._call("read", key):
-            if not self.bucket.exists(timeout=_TIMEOUT_SECONDS):
-                fix = f"Create it first: gcloud storage buckets create gs://{self._bucket}"
-                raise AbsentError("could not use the store", on=self.uri, why="there is no such bucket", fix=fix)
+        with _translated("find the bucket", self.uri):
+            found = self.bucket.exists(timeout=_TIMEOUT_SECONDS)
+        if not found:
+            fix = f"Create it first: gcloud storage buckets create gs://{self._bucket}"
+            raise AbsentError("could not use the store", on=self.uri, why="there is no such bucket", fix=fix)
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
 
-    def _call(self, verb: str, key: str) -> Any:
-        return _translated(f"{verb} the object", f"{self.uri}/{key}")
+    @contextmanager
+    def _call(self, verb: str, key: str) -> Iterator[None]:
+        """Errors of one call on one object; where something is absent, first of all say if that is the bucket."""
+        try:
+            with _translated(f"{verb} the object", f"{self.uri}/{key}"):
+                yield
+        except AbsentError:
+            self._require_bucket()
+            raise
 
 
 @contextmanager
@@ -169,7 +182,7 @@ def _from_service(failed: str, on: str, error: Any) -> SlipwayError:
     if error.code in {401, 403}:
         return DeniedError(failed, on=on, why=why, fix="Give the connection's identity this permission on the bucket.")
     if error.code == 404:
-        return AbsentError(failed, on=on, why=why, fix="Check bucket and name.")
+        return AbsentError(failed, on=on, why=why, fix="Check the name.")
     if error.code in {409, 412}:
         return ConflictError(failed, on=on, why=why, fix="Read it again and decide anew.")
     return UnavailableError(failed, on=on, why=why, fix="Run again later; if it stays, look the code up.")

@@ -157,12 +157,19 @@ def _transfer() -> Any:
 @contextmanager
 def _translated(verb: str, on: str) -> Iterator[None]:
     """Botocore's errors as ours, once: by code where the service answered, by class where it did not."""
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
     try:
         yield
     except ClientError as error:
         raise _from_service(f"could not {verb}", on, error) from error
+    except Boto3Error as error:
+        # Uploads in the background wrap the service's answer once more.
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, ClientError):
+            raise _from_service(f"could not {verb}", on, cause) from error
+        raise UnavailableError(f"could not {verb}", on=on, why=str(error)[:200], fix="Run again later.") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         fix = "Give the Airflow connection an access key, a profile or a role."
         raise DeniedError(f"could not {verb}", on=on, why=str(error), fix=fix) from error

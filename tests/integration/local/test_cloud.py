@@ -68,6 +68,7 @@ def test_what_was_confirmed_survives_a_crash(cloud: Cloud) -> None:
     etag = s3.put_object(Bucket="bucket", Key="champion", Body=b"2", IfMatch=etag)["ETag"]
     s3.put_object(Bucket="bucket", Key="gone", Body=b"x")
     s3.delete_object(Bucket="bucket", Key="gone")
+    ec2.describe_security_groups()
     group = ec2.create_security_group(GroupName="g", Description="d")["GroupId"]
     rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])

@@ -46,10 +46,25 @@ def test_after_a_crash_it_counts_as_not_running(tmp_path: Path) -> None:
     assert not sleeper.stop()
 
 
+def test_what_a_dead_leader_left_behind_is_ended_too(tmp_path: Path) -> None:
+    sleeper = service(tmp_path)
+    sleeper.ensure_started(SLEEP, dict(os.environ), tmp_path)
+    leader = sleeper.find()
+    assert leader is not None
+    while not (children := leader.children()):
+        time.sleep(0.05)
+    os.kill(leader.pid, signal.SIGKILL)
+    os.waitpid(leader.pid, 0)
+    assert sleeper.find() is None
+    assert sleeper.stop()
+    psutil.wait_procs(children, timeout=5)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
 def test_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
     sleeper = service(tmp_path)
     sleeper.record.parent.mkdir()
-    sleeper.record.write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    sleeper.record.write_text(json.dumps({"pid": os.getpid(), "started": 1.0, "folder": "/nowhere"}))
     assert sleeper.find() is None
     assert not sleeper.stop()
 

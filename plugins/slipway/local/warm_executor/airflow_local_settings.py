@@ -1,0 +1,31 @@
+"""Imports, once, what most tasks would import each for themselves.
+
+The LocalExecutor forks every task from the scheduler, so what is imported there is there already in the task: importing
+scikit-learn, pandas and the ONNX tools anew takes seconds, many times what delivering a small model takes. Airflow imports
+a module of this name at start; only the scheduler has this folder on its path.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+
+MODULES = (
+    "airflow.providers.amazon.aws.hooks.base_aws",
+    "boto3.s3.transfer",
+    "matplotlib.backends.backend_svg",
+    "onnxruntime",
+    "pandas",
+    "pyarrow.csv",
+    "skl2onnx",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+)
+
+for _name in MODULES:
+    try:
+        importlib.import_module(_name)
+    except ImportError as error:
+        # A task that needs it will say so itself; the scheduler must start in any case.
+        logging.getLogger(__name__).warning("could not import %s ahead of the tasks: %s", _name, error)
