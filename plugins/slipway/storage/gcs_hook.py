@@ -52,10 +52,11 @@ class GcsStore:
         """The object with its generation, or None."""
         blob = self.bucket.blob(self._key(key))
         try:
-            with self._call("read", key):
+            with _translated("read the object", f"{self.uri}/{key}"):
                 blob.reload(timeout=_TIMEOUT_SECONDS)
                 data = blob.download_as_bytes(if_generation_match=blob.generation, timeout=_TIMEOUT_SECONDS)
         except AbsentError:
+            self._require_bucket()
             return None
         return Stored(data, str(blob.generation))
 

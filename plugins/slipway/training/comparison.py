@@ -113,7 +113,9 @@ def _against(
         metric.prepare(Outcome.of(truth, found, classes))
         for found in (Scores(own["predicted"], own.get("probabilities")), answer.scores)
     ]
-    score, difference = estimate_difference(*scores, len(truth), _SEED, classes, sign=1 if metric.higher_is_better else -1)
+    score, difference = estimate_difference(
+        *scores, len(truth), _SEED, classes, sign=1 if metric.higher_is_better else -1
+    )
     if difference is None:
         return comparison.model_copy(update={"obstacle": f"release {who.release} has no {metric.name} on these rows"})
     return comparison.model_copy(update={"champion_score": score, "difference": difference})

@@ -54,9 +54,13 @@ def confusion_matrix(outcome: Outcome, labels: Sequence[str]) -> Plot:
             colour = ACCENT if row == column else WARM
             tile = (column - 0.48, row - 0.48)
             axes.add_patch(_tile(tile, colour, 0.06 + 0.74 * share[row, column]))
-            axes.text(column, row, f"{count:,}", ha="center", va="center", color=INK, fontsize=11 if len(names) < 6 else 8)
+            axes.text(
+                column, row, f"{count:,}", ha="center", va="center", color=INK, fontsize=11 if len(names) < 6 else 8
+            )
         axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel="predicted", ylabel="true")
-        axes.set_xticks(range(len(names)), names, rotation=0 if len(names) < 5 else 35, ha="center" if len(names) < 5 else "right")
+        axes.set_xticks(
+            range(len(names)), names, rotation=0 if len(names) < 5 else 35, ha="center" if len(names) < 5 else "right"
+        )
         axes.set_yticks(range(len(names)), names, rotation=90 if len(names) < 5 else 0, va="center")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -77,7 +81,9 @@ def roc_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
             hits, misses = _cumulated(positive, scores)
             drawing.axes.plot(*_thinned(misses / misses[-1], hits / hits[-1]), color=colour, label=name)
         _unit_square(drawing.axes, "false positive rate", "true positive rate", len(labels), "lower right")
-    return Plot("ROC curve", "The further to the upper left, the better; the dashes are guessing." + _more(labels), drawing.svg)
+    return Plot(
+        "ROC curve", "The further to the upper left, the better; the dashes are guessing." + _more(labels), drawing.svg
+    )
 
 
 def precision_recall_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
@@ -102,7 +108,11 @@ def calibration(outcome: Outcome, labels: Sequence[str]) -> Plot:
     else:
         given, true = outcome.probabilities.max(axis=1), outcome.truth == outcome.probabilities.argmax(axis=1)
         what = "probability of the most likely class"
-    groups = [group for group in np.array_split(np.argsort(given, kind="stable"), min(10, max(2, len(given) // 10))) if len(group)]
+    groups = [
+        group
+        for group in np.array_split(np.argsort(given, kind="stable"), min(10, max(2, len(given) // 10)))
+        if len(group)
+    ]
     with canvas("Calibration") as drawing:
         axes = drawing.axes
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, linestyle=(0, (4, 3)))
@@ -149,7 +159,9 @@ def importances(found: Importances) -> Plot:
         for place, item in zip(places, shown, strict=True):
             axes.plot([item.loss - item.spread, item.loss + item.spread], [place, place], color=INK, linewidth=1)
         axes.set_yticks(list(places), [_cut(item.feature, 28) for item in shown], color=INK)
-        axes.set(xlabel=f"rise of the error ({found.metric}) when the feature is shuffled", ylim=(0.4, len(shown) + 0.6))
+        axes.set(
+            xlabel=f"rise of the error ({found.metric}) when the feature is shuffled", ylim=(0.4, len(shown) + 0.6)
+        )
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         axes.spines["left"].set_visible(False)

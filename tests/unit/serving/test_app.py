@@ -88,7 +88,9 @@ def test_a_wrong_request_names_row_feature_found_and_allowed(
 
 def test_each_status_means_one_thing(client: FlaskClient) -> None:
     assert client.post("/predict", data="{", content_type="application/json").status_code == 400
-    assert client.post("/predict", data='{"features": [NaN, 1, 1, 1]}', content_type="application/json").status_code == 422
+    assert (
+        client.post("/predict", data='{"features": [NaN, 1, 1, 1]}', content_type="application/json").status_code == 422
+    )
     assert client.post("/predict", data="x", content_type="text/plain").status_code == 415
     assert client.get("/predict").status_code == 405
     assert client.get("/nothing").status_code == 404
@@ -139,7 +141,9 @@ def test_another_scikit_learn_is_refused_with_the_fix(tmp_path: Path) -> None:
     metadata["versions"]["scikit-learn"] = "0.1"
     (tmp_path / "b" / "metadata.json").write_text(json.dumps(metadata))
     bundle = open_bundle(tmp_path / "b", write_manifest(tmp_path / "b"))
-    with pytest.raises(BundleError, match=r"trained with scikit-learn 0\.1, here is .*: pip install scikit-learn==0\.1"):
+    with pytest.raises(
+        BundleError, match=r"trained with scikit-learn 0\.1, here is .*: pip install scikit-learn==0\.1"
+    ):
         Model.load(bundle)
 
 
