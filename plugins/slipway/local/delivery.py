@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import urllib.parse
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from slipway.core.errors import AbsentError, ConfigurationError, RejectedError, UnavailableError
+from slipway.local import console
 from slipway.local.airflow_api import AirflowApi
-from slipway.local.console import say
 
 PARSE_TIMEOUT_SECONDS = 90
 RUN_TIMEOUT_SECONDS = 1800
@@ -57,7 +58,9 @@ def start_run(api: AirflowApi, dag_id: str, date: str | None) -> str:
     return run_id
 
 
-def follow(api: AirflowApi, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+def follow(
+    api: AirflowApi, dag_id: str, run_id: str, say: Callable[[str], None] = console.say
+) -> dict[str, dict[str, Any]]:
     """Say every task as it ends; returns what each returned, by task id.
 
     Raises:
@@ -75,7 +78,7 @@ def follow(api: AirflowApi, dag_id: str, run_id: str) -> dict[str, dict[str, Any
             key = (task["task_id"], task["map_index"])
             if task["state"] in _ENDED and key not in told and not task["task_id"].startswith("undo."):
                 told.add(key)
-                _tell(api, dag_id, run_id, task, results)
+                say(_line(api, dag_id, run_id, task, results))
         if state in {"success", "failed"}:
             if state == "failed":
                 raise _failure(api, dag_id, run_id, tasks)
@@ -89,12 +92,12 @@ def follow(api: AirflowApi, dag_id: str, run_id: str) -> dict[str, dict[str, Any
     )
 
 
-def _tell(api: AirflowApi, dag_id: str, run_id: str, task: dict[str, Any], results: dict[str, Any]) -> None:
+def _line(api: AirflowApi, dag_id: str, run_id: str, task: dict[str, Any], results: dict[str, Any]) -> str:
     value = api.xcom(dag_id, run_id, task["task_id"]) if task["state"] == "success" and task["map_index"] < 0 else None
     if isinstance(value, dict):
         results[task["task_id"]] = value
     said = value.get("summary", "") if isinstance(value, dict) else task.get("rendered_map_index") or ""
-    say(f"  {task['state']:8} {task['task_id']:34} {task['duration'] or 0:5.1f} s  {said}".rstrip())
+    return f"  {task['state']:8} {task['task_id']:34} {task['duration'] or 0:5.1f} s  {said}".rstrip()
 
 
 def _failure(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> RejectedError:

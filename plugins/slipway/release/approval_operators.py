@@ -47,6 +47,7 @@ class ApproveReleaseOperator(ApprovalOperator):
     def execute(self, context: Context) -> Any:
         """Asks, unless the gate said no."""
         if not self.decision["deploy"]:
+            self.log.info("nobody is asked: %s", self.decision["reason"])
             raise AirflowSkipException(self.decision["reason"])
         self._turn().give_back()
         return super().execute(context)

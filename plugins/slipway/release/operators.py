@@ -175,6 +175,7 @@ class PromoteReleaseOperator(_LedgerOperator):
         """Returns ``{"release", "partition", "model_id", "endpoints", "changed", "summary"}``."""
         decision, ledger = Decision.model_validate(_only(Decision, self.decision)), self.ledger()
         if not decision.deploy:
+            self.log.info("not promoted: %s: %s", decision.outcome, decision.reason)
             raise AirflowSkipException(decision.reason)
         release, changed = promote(ledger, self._draft(decision), decision.comparison.champion)
         ledger.turn(self.run_id).give_back()

@@ -94,6 +94,7 @@ class RollOutProcessOperator(_ProcessOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"target", "endpoint", "digest", "workers", "changed", "summary"}``."""
         if not self.decision["deploy"]:
+            self.log.info("not rolled out: %s: %s", self.decision["outcome"], self.decision["reason"])
             raise AirflowSkipException(self.decision["reason"])
         ledger = self.ledger()
         ledger.turn(self.run_id).require()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+from slipway.core.model_file import ModelFile
+from slipway.network.endpoint import endpoints_of
+
+
+def model(**more: object) -> ModelFile:
+    return ModelFile.model_validate(
+        {
+            "model": "iris",
+            "store": "s3://slipway",
+            "dataset": {"uri": "s3://inbox/{{ ds }}.csv", "target": "species"},
+            "train": {"estimator": "sklearn.linear_model.LogisticRegression"},
+            **more,
+        }
+    )
+
+
+def test_every_model_needs_its_dataset_and_its_store() -> None:
+    assert endpoints_of(model(store_conn_id="aws_store")) == [
+        {"name": "dataset", "kind": "source", "address": "s3://inbox/{{ ds }}.csv", "conn_id": None},
+        {"name": "store", "kind": "store", "address": "s3://slipway", "conn_id": "aws_store"},
+    ]
+
+
+def test_a_security_group_needs_the_ec2_api_of_its_region() -> None:
+    group = {"name": "iris-serving", "region": "eu-central-1", "conn_id": "aws_net"}
+    assert endpoints_of(model(firewall=[{"aws_security_group": group}]))[2:] == [
+        {"name": "security group iris-serving", "kind": "ec2", "address": "eu-central-1", "conn_id": "aws_net"}
+    ]
+
+
+def test_what_this_version_cannot_do_is_listed_to_fail_before_training() -> None:
+    declared = model(
+        image={"repository": "registry.example.com/iris"},
+        deploy=[{"process": {}}, {"docker": {}}, {"kubernetes": {}}],
+        https={"domain": "iris.example.com", "email": "ops@example.com"},
+    )
+    assert [(each["name"], each["kind"]) for each in endpoints_of(declared)[2:]] == [
+        ("deploy: docker", "unavailable"),
+        ("deploy: kubernetes", "unavailable"),
+        ("image", "unavailable"),
+        ("https", "unavailable"),
+    ]
+
+
+def test_the_list_is_json_with_the_jinja_left_in() -> None:
+    found = endpoints_of(model(), "{{ params.dataset_uri }}")
+    assert json.loads(json.dumps(found)) == found
+    assert found[0]["address"] == "{{ params.dataset_uri }}"

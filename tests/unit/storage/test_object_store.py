@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from slipway.core.errors import ConfigurationError
+from slipway.storage.object_store import open_object, open_store, split_uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "parts"),
+    [
+        ("s3://bucket/some/key", ("s3", "bucket", "some/key")),
+        ("gs://bucket", ("gs", "bucket", "")),
+        ("file:///srv/data", ("file", "", "/srv/data")),
+        ("inbox/iris.csv", ("file", "", "inbox/iris.csv")),
+        ("https://host:8443/a?b=c", ("https", "host:8443", "a?b=c")),
+    ],
+)
+def test_a_uri_falls_into_scheme_host_and_key(uri: str, parts: tuple[str, str, str]) -> None:
+    assert split_uri(uri) == parts
+
+
+def test_an_unknown_scheme_is_refused_with_what_is_allowed() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_store("abfs://container/models")
+    assert str(caught.value) == (
+        "could not open the store: abfs://container/models: no store for the scheme 'abfs' in this version. "
+        "Use s3://, gs://, file:// or a path (https:// to read a dataset)."
+    )
+
+
+def test_a_file_is_opened_in_its_folder() -> None:
+    store, key = open_object("/srv/inbox/iris.csv")
+    assert (store.uri, key) == ("/srv/inbox", "iris.csv")
