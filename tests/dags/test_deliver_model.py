@@ -48,7 +48,8 @@ def test_the_groups_stand_in_the_order_of_the_chain(dags_folder: Path) -> None:
         group = task.task_id.split(".")[0]
         if group not in order:
             order.append(group)
-    assert order == CHAIN
+    assert sorted(order[8:]) == ["delivered", "undo"]  # both hang on the end of the chain
+    assert order[:8] == CHAIN[:8]
 
 
 def test_policy_every_task_has_retries_a_policy_a_deadline_and_a_documented_operator(dags_folder: Path) -> None:

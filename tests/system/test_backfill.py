@@ -70,7 +70,9 @@ def test_backwards_and_in_parallel_the_champion_never_moves_back(embedded: Embed
             assert decision.outcome in {"first release", "below minimum"}
         else:
             assert champion.partition == by_number[champion.release].partition
-            assert decision.outcome == "too old" or partition_order(decision.partition) >= partition_order(champion.partition)
+            assert decision.outcome == "too old" or partition_order(decision.partition) >= partition_order(
+                champion.partition
+            )
 
 
 @pytest.fixture(scope="module")

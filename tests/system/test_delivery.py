@@ -116,7 +116,9 @@ def test_a_failure_after_the_rollout_is_undone_newest_first(embedded: Embedded) 
     embedded.copy_model("undone")
     assert embedded.command("demo", "undone").returncode == 0
     before = (embedded.ledger("undone").champion_release(), embedded.endpoint("undone"))
-    embedded.copy_model("undone", "iris", ("max_iter: 1000", "max_iter: 900"), ("name: undone-serving", "name: default"))
+    embedded.copy_model(
+        "undone", "iris", ("max_iter: 1000", "max_iter: 900"), ("name: undone-serving", "name: default")
+    )
     run_id = ""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # until the dag-processor has read the new file

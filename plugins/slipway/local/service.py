@@ -109,7 +109,7 @@ class Service:
 
 def _is_member(process: psutil.Process, record: dict[str, Any]) -> bool:
     try:
-        return os.getsid(process.pid) == record["pid"] and process.cwd() == record["folder"]
+        return bool(os.getsid(process.pid) == record["pid"] and process.cwd() == record["folder"])
     except (psutil.Error, ProcessLookupError, PermissionError):
         return False
 

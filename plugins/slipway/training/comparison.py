@@ -109,13 +109,10 @@ def _against(
     answer = score_with_champion(who.model_id, digest, rows, candidate, metric, store, folder)
     if answer.scores is None:
         return comparison.model_copy(update={"obstacle": f"release {who.release} {answer.obstacle}"})
-    scores = [
-        metric.prepare(Outcome.of(truth, found, classes))
-        for found in (Scores(own["predicted"], own.get("probabilities")), answer.scores)
-    ]
-    score, difference = estimate_difference(
-        *scores, len(truth), _SEED, classes, sign=1 if metric.higher_is_better else -1
-    )
+    mine = metric.prepare(Outcome.of(truth, Scores(own["predicted"], own.get("probabilities")), classes))
+    theirs = metric.prepare(Outcome.of(truth, answer.scores, classes))
+    sign = 1 if metric.higher_is_better else -1
+    score, difference = estimate_difference(mine, theirs, len(truth), _SEED, classes, sign)
     if difference is None:
         return comparison.model_copy(update={"obstacle": f"release {who.release} has no {metric.name} on these rows"})
     return comparison.model_copy(update={"champion_score": score, "difference": difference})

@@ -76,7 +76,9 @@ def _choose(
         chosen = order[places]
     else:
         chosen = _round_robin(order, truth[order])[:GOLDEN_ROWS]
-    return chosen[[_keeps_bounds(row, features) for row in json_rows(samples.take(chosen), features)]]
+    kept = [_keeps_bounds(row, features) for row in json_rows(samples.take(chosen), features)]
+    rows: npt.NDArray[Any] = chosen[kept]
+    return rows
 
 
 def _round_robin(rows: npt.NDArray[Any], codes: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slipway.core.dataset import DatasetRef
 from slipway.core.model_file import Dataset, Gate, Train
@@ -19,4 +19,4 @@ class TrainingJob:
     dataset: DatasetRef
     section: Dataset
     train: Train
-    gate: Gate = Gate()
+    gate: Gate = field(default_factory=Gate)

@@ -1,4 +1,4 @@
-"""The metrics: which there are, which way is better, which fit a model, and what a gate may ask for. Free of numpy until used."""
+"""The metrics: which there are, which way is better, which fit a model, what a gate may ask for. No numpy until used."""
 
 from __future__ import annotations
 

@@ -165,7 +165,8 @@ def importances(found: Importances) -> Plot:
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         axes.spines["left"].set_visible(False)
-    caption = f"Permutation importance on {found.rows:,} holdout rows, {found.repeats} shuffles each; the lines are one standard deviation."
+    how = f"on {found.rows:,} holdout rows, {found.repeats} shuffles each"
+    caption = f"Permutation importance {how}; the lines are one standard deviation."
     if len(shown) < len(found.features):
         caption += f" The first {len(shown)} of {len(found.features)} features."
     return Plot("Feature importance", caption, drawing.svg)

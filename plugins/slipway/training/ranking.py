@@ -37,7 +37,9 @@ def area_under_roc(positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any]) ->
         hits, misses = ranking.groups(weights)
         above = np.cumsum(hits, axis=1) - hits / 2
         pairs = hits.sum(axis=1) * misses.sum(axis=1)
-        return np.divide((misses * above).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+        nothing = np.full(len(weights), np.nan)
+        area: FloatArray = np.divide((misses * above).sum(axis=1), pairs, out=nothing, where=pairs > 0)
+        return area
 
     return score
 
@@ -52,6 +54,8 @@ def average_precision(positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any])
         claimed = found + np.cumsum(misses, axis=1)
         precision = np.divide(found, claimed, out=np.zeros_like(found), where=claimed > 0)
         total = hits.sum(axis=1)
-        return np.divide((hits * precision).sum(axis=1), total, out=np.full(len(weights), np.nan), where=total > 0)
+        nothing = np.full(len(weights), np.nan)
+        area: FloatArray = np.divide((hits * precision).sum(axis=1), total, out=nothing, where=total > 0)
+        return area
 
     return score

@@ -80,6 +80,7 @@ def _single_rows(classes: list[Any], column: str) -> RejectedError:
     return RejectedError(
         "could not split the rows into training and holdout",
         on=column,
-        why=f"{'a class has' if one else 'classes have'} a single row: {shown}; one to learn from and one to measure on are needed",
+        why=f"{'a class has' if one else 'classes have'} a single row: {shown}; "
+        "one to learn from and one to measure on are needed",
         fix="Add rows of it or leave it out of the dataset; if the target is a quantity, name a regressor.",
     )

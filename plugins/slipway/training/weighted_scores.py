@@ -7,6 +7,7 @@ Each function here prepares one outcome and returns a `Score`: [B, N] weights ->
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from slipway.training.bootstrap import Score
 from slipway.training.outcome import FloatArray, Outcome
@@ -74,7 +75,9 @@ def r2(outcome: Outcome) -> Score:
 
     def score(weights: FloatArray) -> FloatArray:
         total = weights @ centred**2 - (weights @ centred) ** 2 / weights.sum(axis=1)
-        return np.divide(total - weights @ squares, total, out=np.full(len(weights), np.nan), where=total > 0)
+        nothing = np.full(len(weights), np.nan)
+        share: FloatArray = np.divide(total - weights @ squares, total, out=nothing, where=total > 0)
+        return share
 
     return score
 
@@ -114,7 +117,7 @@ def _class_sums(outcome: Outcome, weights: FloatArray) -> tuple[FloatArray, Floa
     return hits, actual, claimed
 
 
-def _mean_where(numerator: FloatArray, denominator: FloatArray, counted: FloatArray) -> FloatArray:
+def _mean_where(numerator: FloatArray, denominator: FloatArray, counted: npt.NDArray[np.bool_]) -> FloatArray:
     """Mean over the classes of numerator / denominator, of the classes that occur in a weighting."""
     share = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=counted)
     mean: FloatArray = share.sum(axis=1) / counted.sum(axis=1)

@@ -62,7 +62,9 @@ class Bench:
         path.mkdir()
         return path
 
-    def deliver(self, frame: pd.DataFrame, section: Train, gate: Gate | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def deliver(
+        self, frame: pd.DataFrame, section: Train, gate: Gate | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         job = TrainingJob("m", self.ingest(frame), MIXED, section, gate or Gate())
         fit = train(job, self.store, self.new_folder())
         return fit, evaluate(job, fit, self.store, self.new_folder())
@@ -124,7 +126,8 @@ def as_joblib(folder: Path, digest: str) -> Any:
 
 def test_what_onnx_cannot_represent_falls_back_to_joblib_and_says_why(bench: Bench) -> None:
     _, evaluation = bench.deliver(
-        rows("regression"), Train(estimator="sklearn.isotonic.IsotonicRegression", preprocessing=f"{__name__}:first_only")
+        rows("regression"),
+        Train(estimator="sklearn.isotonic.IsotonicRegression", preprocessing=f"{__name__}:first_only"),
     )
     folder = bench.bundle(evaluation)
     metadata = json.loads((folder / "metadata.json").read_text())
@@ -258,12 +261,14 @@ def test_what_cannot_work_is_said_before_any_work(
 def test_a_class_with_a_single_row_cannot_be_split(bench: Bench) -> None:
     frame = rows("binary")
     frame.loc[0, "y"] = "maybe"
-    with pytest.raises(RejectedError, match="a class has a single row: .*maybe"):
+    with pytest.raises(RejectedError, match=r"a class has a single row: .*maybe"):
         bench.deliver(frame, Train(estimator="sklearn.linear_model.LogisticRegression"))
 
 
 def test_a_file_that_changed_after_training_is_not_unpickled(bench: Bench) -> None:
-    job = TrainingJob("m", bench.ingest(rows("binary")), MIXED, Train(estimator="sklearn.linear_model.LogisticRegression"))
+    job = TrainingJob(
+        "m", bench.ingest(rows("binary")), MIXED, Train(estimator="sklearn.linear_model.LogisticRegression")
+    )
     fit = train(job, bench.store, bench.new_folder())
     marker = bench.folder / "was-unpickled"
     bench.store.write(f"{fit['key']}model.joblib", f"cos\nsystem\n(S'touch {marker}'\ntR.".encode())
