@@ -29,8 +29,9 @@ def mirror(original: DAG, dag_id: str) -> DAG:
         copies: dict[str, Any] = {}
         for task in original.topological_sort():
             name, _, task_id = task.task_id.rpartition(".")
-            group = groups.get(name) or groups.setdefault(name, TaskGroup(name))
-            kwargs = {"task_id": task_id, "task_group": group, "trigger_rule": task.trigger_rule}
+            if name and name not in groups:
+                groups[name] = TaskGroup(name)
+            kwargs = {"task_id": task_id, "task_group": groups.get(name), "trigger_rule": task.trigger_rule}
             if task.is_mapped:
                 items = task.expand_input.value["endpoint"]
                 copies[task.task_id] = NoOperator.partial(**kwargs).expand(item=list(range(len(items))))
