@@ -6,26 +6,21 @@ problem, the line, the key, what was found and what is allowed.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from slipway.core.column import ColumnRule
+from slipway.core.firewall_section import Firewall
+from slipway.core.section import Section, exactly_one
 from slipway.core.yaml_source import YamlSource
 
 NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 STORE_SCHEMES = ("s3", "gs", "abfs", "file")
-DATASET_SCHEMES = ("s3", "gs", "abfs", "https", "http", "file", "")
 PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@continuous")
-
-
-class Section(BaseModel):
-    """Base of every part of a model file: unknown keys are errors, values do not change after parsing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+DATASET_SCHEMES = ("s3", "gs", "abfs", "https", "http", "file", "")
 
 
 def _known_scheme(allowed: tuple[str, ...]) -> Any:
@@ -123,13 +118,6 @@ class KubernetesTarget(Section):
     replicas: int = Field(2, ge=1, le=1000)
 
 
-def _exactly_one(section: BaseModel) -> str:
-    given = [name for name in type(section).model_fields if getattr(section, name) is not None]
-    if len(given) != 1:
-        raise ValueError(f"exactly one of {', '.join(type(section).model_fields)}")
-    return given[0]
-
-
 class Deployment(Section):
     """One item of `deploy`: exactly one target."""
 
@@ -139,56 +127,13 @@ class Deployment(Section):
 
     @model_validator(mode="after")
     def _one_target(self) -> Deployment:
-        _exactly_one(self)
+        exactly_one(self)
         return self
 
     @property
     def kind(self) -> str:
         """``process``, ``docker`` or ``kubernetes``."""
-        return _exactly_one(self)
-
-
-def _group_name(name: str) -> str:
-    if name.startswith("sg-") or not re.fullmatch(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}", name):
-        raise ValueError("1 to 255 of letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, not beginning with sg-")
-    return name
-
-
-def _network(cidr: str) -> str:
-    try:
-        return str(ipaddress.ip_network(cidr))
-    except ValueError as error:
-        raise ValueError(f"a network in CIDR notation ({error})") from error
-
-
-class IngressRule(Section):
-    """One opening: these sources may reach this TCP port. Nothing is open that no rule names."""
-
-    port: int = Field(ge=1, le=65535)
-    cidrs: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
-        min_length=1, description="Sources, e.g. 203.0.113.0/24; 0.0.0.0/0 is the world."
-    )
-
-
-class AwsSecurityGroup(Section):
-    """An EC2 security group whose ingress rules Slipway keeps equal to `allow`."""
-
-    name: Annotated[str, AfterValidator(_group_name)]
-    vpc_id: str | None = Field(None, pattern=r"^vpc-[0-9a-f]+$", description="Default: the account's default VPC.")
-    conn_id: str = "aws_default"
-    region: str | None = None
-    allow: tuple[IngressRule, ...] = ()
-
-
-class Firewall(Section):
-    """One item of `firewall`: exactly one kind of rule set."""
-
-    aws_security_group: AwsSecurityGroup | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Firewall:
-        _exactly_one(self)
-        return self
+        return exactly_one(self)
 
 
 class Https(Section):

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from slipway.core.errors import ConfigurationError, DeniedError, SlipwayError, UnavailableError
-from slipway.core.model_file import AwsSecurityGroup
+from slipway.core.firewall_section import AwsSecurityGroup
 from slipway.firewall.security_group import Group, Rule, group_from, permission_of
 
 TAG = "slipway:model"
@@ -54,7 +54,7 @@ class Ec2FirewallHook:
                 TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
                 **({"VpcId": self._section.vpc_id} if self._section.vpc_id else {}),
             )
-        return Group(answer["GroupId"], frozenset(), 0)
+        return Group(answer["GroupId"], frozenset())
 
     def authorize(self, group: Group, rules: Iterable[Rule]) -> None:
         """Open these rules."""

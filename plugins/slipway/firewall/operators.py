@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from slipway.firewall.security_group import WORLD, Group, Rule, desired_rules, diff_rules
+from slipway.core.ingress import lets_everyone_in
+from slipway.firewall.security_group import Group, Rule, desired_rules, diff_rules
 from slipway.release.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from slipway.core.model_file import AwsSecurityGroup
+    from slipway.core.firewall_section import AwsSecurityGroup
     from slipway.firewall.hook import Ec2FirewallHook
 
 
@@ -58,8 +59,9 @@ class SyncSecurityGroupOperator(_SecurityGroupOperator):
     """Make the ingress rules of an EC2 security group equal to what the model file declares.
 
     Opens what is missing, closes what is no longer declared, leaves alone what is in sync. Only a group that carries our
-    tag is touched; what was found is written down first, so that undo can return to it. Opening a port to the world is
-    done when declared, with a warning.
+    tag is touched, and in it only rules that carry our mark: one that was made by hand stays, and is named in a warning.
+    What was found is written down first, so that undo can return to it. Opening a port to the world is done where the
+    model file says `public: true`, with a warning.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -69,14 +71,19 @@ class SyncSecurityGroupOperator(_SecurityGroupOperator):
         group, wanted = hook.find_group(), desired_rules(self.rule_set)
         ledger.journal(self.run_id).record_once(self.step, {"rules": sorted(group.rules) if group else None})
         created, group = group is None, group or hook.create_group()
-        opened, closed = diff_rules(wanted, group.rules)
-        if world := [str(rule) for rule in opened if rule.cidr in WORLD]:
-            self.log.warning("opening to the whole world, as the model file says: %s", _listed(world))
+        opened, closed = diff_rules(wanted, group)
+        self._warn(group, opened)
         hook.authorize(group, opened)
         hook.revoke(group, closed)
         result = self._result(group, wanted, opened, closed, changed=created or bool(opened or closed))
         self.log.info(result["summary"])
         return result
+
+    def _warn(self, group: Group, opened: list[Rule]) -> None:
+        if world := [rule for rule in opened if lets_everyone_in([rule.cidr])]:
+            self.log.warning("opening to the whole world, as the model file says: %s", _listed(world))
+        if group.by_hand:
+            self.log.warning("not made by Slipway and left as it is: %s", _listed(sorted(group.by_hand)))
 
     def _result(
         self, group: Group, wanted: Iterable[Rule], opened: list[Rule], closed: list[Rule], *, changed: bool
@@ -117,7 +124,7 @@ class RestoreSecurityGroupOperator(_SecurityGroupOperator):
         if before is None:
             hook.delete_group(group)
             return self._say(f"deleted the group {self.rule_set.name}, which this run had made", changed=True)
-        opened, closed = diff_rules((Rule(*rule) for rule in before), group.rules)
+        opened, closed = diff_rules((Rule(*rule) for rule in before), group)
         hook.authorize(group, opened)
         hook.revoke(group, closed)
         return self._say(f"rules of {self.rule_set.name} as before this run", changed=bool(opened or closed))

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from slipway.core.model_file import AwsSecurityGroup
+from slipway.core.firewall_section import AwsSecurityGroup
 
-WORLD = {"0.0.0.0/0", "::/0"}
+MARK = "managed by Slipway"  # the description of every rule that is ours
 
 
 class Rule(NamedTuple):
@@ -23,11 +23,16 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """A security group as EC2 has it; `foreign` counts rules that are not of our kind and are left alone."""
+    """A security group as EC2 has it.
+
+    `rules` are those that carry our mark. The rest is left alone: `by_hand` are rules of our kind that somebody else made,
+    `foreign` counts those of another kind (a range of ports, UDP, another group as the source).
+    """
 
     group_id: str
     rules: frozenset[Rule]
-    foreign: int
+    by_hand: frozenset[Rule] = frozenset()
+    foreign: int = 0
 
 
 def desired_rules(section: AwsSecurityGroup) -> frozenset[Rule]:
@@ -35,24 +40,26 @@ def desired_rules(section: AwsSecurityGroup) -> frozenset[Rule]:
     return frozenset(Rule(rule.port, cidr) for rule in section.allow for cidr in rule.cidrs)
 
 
-def diff_rules(desired: Iterable[Rule], current: Iterable[Rule]) -> tuple[list[Rule], list[Rule]]:
-    """The rules to open and the rules to close, sorted."""
-    wanted, present = set(desired), set(current)
-    return sorted(wanted - present), sorted(present - wanted)
+def diff_rules(desired: Iterable[Rule], group: Group) -> tuple[list[Rule], list[Rule]]:
+    """The rules to open and those of ours to close, sorted. One that is open by hand already need not be opened."""
+    wanted = set(desired)
+    return sorted(wanted - group.rules - group.by_hand), sorted(group.rules - wanted)
 
 
 def group_from(answer: dict[str, Any]) -> Group:
     """A group from an item of EC2's DescribeSecurityGroups."""
-    rules: set[Rule] = set()
+    ours: set[Rule] = set()
+    by_hand: set[Rule] = set()
     foreign = 0
     for permission in answer.get("IpPermissions", ()):
         if permission.get("IpProtocol") != "tcp" or permission["FromPort"] != permission["ToPort"]:
             foreign += 1
             continue
-        cidrs = [item["CidrIp"] for item in permission.get("IpRanges", ())]
-        cidrs += [item["CidrIpv6"] for item in permission.get("Ipv6Ranges", ())]
-        rules |= {Rule(permission["FromPort"], cidr) for cidr in cidrs}
-    return Group(answer["GroupId"], frozenset(rules), foreign)
+        foreign += len(permission.get("UserIdGroupPairs", ())) + len(permission.get("PrefixListIds", ()))
+        for source in [*permission.get("IpRanges", ()), *permission.get("Ipv6Ranges", ())]:
+            rule = Rule(permission["FromPort"], source.get("CidrIp") or source["CidrIpv6"])
+            (ours if source.get("Description") == MARK else by_hand).add(rule)
+    return Group(answer["GroupId"], frozenset(ours), frozenset(by_hand), foreign)
 
 
 def permission_of(rule: Rule) -> dict[str, Any]:
@@ -62,5 +69,5 @@ def permission_of(rule: Rule) -> dict[str, Any]:
         "IpProtocol": "tcp",
         "FromPort": rule.port,
         "ToPort": rule.port,
-        field: [{key: rule.cidr, "Description": "managed by Slipway"}],
+        field: [{key: rule.cidr, "Description": MARK}],
     }

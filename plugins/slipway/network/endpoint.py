@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from slipway.core.model_file import AwsSecurityGroup, ModelFile
+from slipway.core.firewall_section import AwsSecurityGroup
+from slipway.core.model_file import ModelFile
 
 
 class Endpoint(TypedDict):

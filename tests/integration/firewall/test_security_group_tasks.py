@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from slipway.core.errors import ConfigurationError, ConflictError, DeniedError, UnavailableError
-from slipway.core.model_file import AwsSecurityGroup
+from slipway.core.firewall_section import AwsSecurityGroup
 from slipway.firewall.hook import Ec2FirewallHook
 from slipway.firewall.operators import RestoreSecurityGroupOperator, SyncSecurityGroupOperator
 from tests.integration.storage import emulators
@@ -92,13 +93,24 @@ def test_what_is_no_longer_declared_is_closed(ec2: Any, tmp_path: Path) -> None:
     assert found["closed"] == [f"22 from {OFFICE}", f"443 from {LAB}"]
 
 
-def test_a_port_opened_by_hand_in_our_group_is_closed(ec2: Any, tmp_path: Path) -> None:
+def test_a_rule_made_by_hand_in_our_group_is_named_and_left_alone(
+    ec2: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = Run(tmp_path, "r1", [rule(443, OFFICE)])
     group_id = run.sync()["group_id"]
-    by_hand = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    by_hand = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "198.51.100.7/32"}]}
     ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[by_hand])
-    assert run.sync()["closed"] == ["22 from 0.0.0.0/0"]
-    assert open_ports(ec2) == {(443, OFFICE)}
+    with caplog.at_level(logging.WARNING):
+        found = run.sync()
+    assert (found["changed"], open_ports(ec2)) == (False, {(443, OFFICE), (22, "198.51.100.7/32")})
+    assert "not made by Slipway and left as it is: 22 from 198.51.100.7/32" in caplog.text + capsys.readouterr().out
+
+
+def test_a_source_that_is_open_by_hand_already_need_not_be_opened(ec2: Any, tmp_path: Path) -> None:
+    run = Run(tmp_path, "r1", [rule(443, OFFICE)])
+    by_hand = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": OFFICE}]}
+    ec2.authorize_security_group_ingress(GroupId=run.sync()["group_id"], IpPermissions=[by_hand])
+    assert Run(tmp_path, "r1", [rule(443, OFFICE), rule(80, OFFICE)]).sync()["opened"] == []
 
 
 @pytest.mark.parametrize(
@@ -127,10 +139,15 @@ def test_opening_to_the_world_is_done_with_a_warning(
     ec2: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        Run(tmp_path, "r1", [rule(443, "0.0.0.0/0", "::/0")]).sync()
+        Run(tmp_path, "r1", [rule(443, "0.0.0.0/0", "::/0") | {"public": True}]).sync()
     assert open_ports(ec2) == {(443, "0.0.0.0/0"), (443, "::/0")}
     text = "opening to the whole world, as the model file says: 443 from 0.0.0.0/0, 443 from ::/0"
     assert text in caplog.text + capsys.readouterr().out
+
+
+def test_the_world_is_refused_without_the_word_public(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="`public: true` beside `cidrs` would open it to the world"):
+        Run(tmp_path, "r1", [rule(443, "0.0.0.0/0")])
 
 
 def test_undo_removes_the_group_that_this_run_made(ec2: Any, tmp_path: Path) -> None:

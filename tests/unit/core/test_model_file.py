@@ -107,6 +107,22 @@ def test_the_shipped_model_files_are_sound(path: Path) -> None:
         ),
         ("metric: roc_auc", "metric: 3", "x.yaml:16: gate.metric: found 3, allowed: a valid string"),
         ("HistGradientBoostingClassifier", "Hist-Gradient", "train.estimator: found 'sklearn.ensemble.Hist-Gradient'"),
+        (
+            "203.0.113.0/24",
+            "0.0.0.0/0",
+            "x.yaml:22: firewall[0].aws_security_group.allow[0].cidrs: found a list of 1, allowed: the networks of those",
+        ),
+        (
+            "203.0.113.0/24",
+            "0.0.0.0/0",
+            "who need it; `public: true` beside `cidrs` would open it to the world",
+        ),
+        ("203.0.113.0/24", '"::/0"', "allow[0].cidrs: found a list of 1, allowed: the networks of those who need it"),
+        (
+            "203.0.113.0/24",
+            "0.0.0.0/1, 128.0.0.0/1",
+            "cidrs: found a list of 2, allowed: the networks",
+        ),
         ("model: flights", ": : [", "x.yaml:1: not valid YAML: "),
         ("name: flights-serving", "name: sg-1", "aws_security_group.name: found 'sg-1', allowed: 1 to 255 of letters"),
         ("ops@example.com", "ops", "x.yaml:23: https.email: found 'ops', allowed: text that matches"),
@@ -119,6 +135,14 @@ def test_an_error_names_line_key_found_and_allowed(old: str, new: str, expected:
     assert expected in str(caught.value)
     assert str(caught.value).startswith("could not read the model file: x.yaml:")
     assert "Correct the file" in str(caught.value)
+
+
+@pytest.mark.parametrize("sources", ["0.0.0.0/0", '"::/0"', "0.0.0.0/1, 128.0.0.0/1"])
+def test_the_world_may_come_in_where_the_file_says_public(sources: str) -> None:
+    text = FLIGHTS.replace("[203.0.113.0/24]", f"[{sources}], public: true")
+    [firewall] = parse_model_file(text, "x.yaml").firewall
+    assert firewall.aws_security_group is not None
+    assert firewall.aws_security_group.allow[0].public
 
 
 def test_all_problems_come_at_once_in_the_order_of_lines() -> None:

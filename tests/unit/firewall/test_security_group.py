@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.core.model_file import AwsSecurityGroup
-from slipway.firewall.security_group import Rule, desired_rules, diff_rules, group_from, permission_of
+from slipway.core.firewall_section import AwsSecurityGroup
+from slipway.firewall.security_group import Group, Rule, desired_rules, diff_rules, group_from, permission_of
 
 OFFICE, LAB = Rule(443, "203.0.113.0/24"), Rule(443, "2001:db8::/32")
 
@@ -26,7 +26,12 @@ OFFICE, LAB = Rule(443, "203.0.113.0/24"), Rule(443, "2001:db8::/32")
 def test_the_difference_is_what_to_open_and_what_to_close(
     desired: list[Rule], current: list[Rule], opened: list[Rule], closed: list[Rule]
 ) -> None:
-    assert diff_rules(desired, current) == (opened, closed)
+    assert diff_rules(desired, Group("sg-1", frozenset(current))) == (opened, closed)
+
+
+def test_a_rule_made_by_hand_is_neither_opened_again_nor_closed() -> None:
+    group = Group("sg-1", rules=frozenset([OFFICE]), by_hand=frozenset([LAB, Rule(22, "10.0.0.0/8")]))
+    assert diff_rules([LAB], group) == ([], [OFFICE])
 
 
 def test_a_rule_of_the_file_is_one_per_source() -> None:
@@ -45,6 +50,13 @@ def test_a_rule_of_the_file_is_one_per_source() -> None:
 def test_what_is_sent_to_ec2_reads_back_as_the_same_rules() -> None:
     answer = {"GroupId": "sg-1", "IpPermissions": [permission_of(OFFICE), permission_of(LAB)]}
     assert group_from(answer).rules == {OFFICE, LAB}
+
+
+def test_only_a_rule_with_our_mark_is_ours() -> None:
+    ours, other = permission_of(OFFICE), permission_of(LAB)
+    other["Ipv6Ranges"][0]["Description"] = "the lab, by hand"
+    group = group_from({"GroupId": "sg-1", "IpPermissions": [ours, other]})
+    assert (group.rules, group.by_hand) == ({OFFICE}, {LAB})
 
 
 def test_rules_of_another_kind_are_counted_and_not_mistaken_for_ours() -> None:

@@ -1,0 +1,31 @@
+"""Who a set of networks lets in: some sources, or in effect everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+# Not routed on the Internet: however many addresses they hold, no stranger comes from one of them.
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+# The largest block that one organisation was ever given is an IPv4 /8; in IPv6 the registries themselves get a /12.
+_MOST = {4: 2 ** (32 - 8), 6: 2 ** (128 - 16)}
+
+
+def lets_everyone_in(cidrs: Iterable[str]) -> bool:
+    """Whether these networks hold more public addresses, taken together, than any one organisation has.
+
+    True for ``0.0.0.0/0`` and ``::/0``, and for the same cut in pieces, such as ``0.0.0.0/1`` with ``128.0.0.0/1``.
+    """
+    public = [network for network in map(ip_network, cidrs) if not _is_private(network)]
+    return any(_addresses(public, version) > most for version, most in _MOST.items())
+
+
+def _is_private(network: IPv4Network | IPv6Network) -> bool:
+    return any(network.version == block.version and network.subnet_of(block) for block in _PRIVATE)  # type: ignore[arg-type]
+
+
+def _addresses(networks: list[IPv4Network | IPv6Network], version: int) -> int:
+    """How many addresses the networks of one IP version hold, an address that is in two of them once."""
+    same = [network for network in networks if network.version == version]
+    merged: Iterable[IPv4Network | IPv6Network] = collapse_addresses(same)  # type: ignore[type-var]
+    return sum(network.num_addresses for network in merged)
