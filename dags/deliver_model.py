@@ -48,6 +48,7 @@ from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOper
 from slipway.training.operators import CompareModelsOperator, EvaluateModelOperator, TrainModelOperator
 from slipway.verification.operators import VerifyEndpointOperator
 from slipway.wiring.catalogue import Catalogue
+from slipway.wiring.dataset_uri import dataset_uri_template
 from slipway.wiring.defaults import default_args
 from slipway.wiring.import_error import broken_dag
 
@@ -92,11 +93,7 @@ def deliver_model(model: ModelFile) -> DAG:
     where = {"model": model.model, "store": model.store, "store_conn_id": model.store_conn_id}
     run = {**where, "run_id": "{{ run_id }}"}
     gated = {**run, "partition": PARTITION, "choice": "{{ params.deploy }}"}
-    dataset_uri = "{{ params.dataset_uri or " + repr(model.dataset.uri) + " }}"
-    if "{{" in model.dataset.uri:
-        dataset_uri = (
-            "{% if params.dataset_uri %}{{ params.dataset_uri }}{% else %}" + model.dataset.uri + "{% endif %}"
-        )
+    dataset_uri = dataset_uri_template(model.dataset.uri)
 
     with DAG(
         dag_id=model.dag_id,
@@ -251,8 +248,19 @@ def undo_tasks(model: ModelFile, run: dict) -> list[BaseOperator]:
     return steps
 
 
+def add_dag(model: ModelFile) -> None:
+    """Make the model's DAG a global of this module, where Airflow looks; a model that Airflow refuses is set aside."""
+    try:
+        dag = deliver_model(model)
+        dag.validate()  # else Airflow does so later, and blames this file for it, with every model in it
+    except Exception as error:
+        catalogue.set_aside(model, error)
+    else:
+        globals()[model.dag_id] = dag
+
+
 catalogue = Catalogue(MODELS, get_parsing_context().dag_id)
 for model_file in catalogue.models():
-    globals()[model_file.dag_id] = deliver_model(model_file)
+    add_dag(model_file)
 for path, error in catalogue.broken.items():
     globals()[path.name] = broken_dag(path, error)

@@ -11,6 +11,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.dag_processing.processor import _serialize_dags
 
 ROOT = Path(__file__).parents[2]
+FLIGHTS = (ROOT / "dags/models/flights.yaml").read_text().replace("model: flights", "model: fly")
 CHAIN = ["connectivity", "dataset", "training", "gate", "rollout", "firewall", "verification", "promotion", "undo"]
 
 
@@ -87,6 +88,20 @@ def test_dataset_model_and_endpoint_are_outlets(dags_folder: Path) -> None:
         ("model: broken\nstore: s3://x\n", "models/broken.yaml:1: dataset: found nothing, allowed: a value"),
         ("model: [", "models/broken.yaml:2: not valid YAML"),
         ((ROOT / "dags/models/iris.yaml").read_text(), "model: found 'iris', which broken.yaml has already"),
+        (
+            FLIGHTS.replace("@daily", "61 * * * *"),
+            "broken.yaml:6: schedule: found '61 * * * *', allowed: a minute of 0 to",
+        ),
+        (FLIGHTS.replace("@daily", "@continuous"), "broken.yaml:6: schedule: found '@continuous', allowed: a cron "),
+        (FLIGHTS.replace("2013-01-01", "2013-02-30"), "broken.yaml:7: found 2013-02-30, allowed: a date that exists"),
+        (
+            FLIGHTS.replace("{max_iter: 100}", "&x {a: *x}"),
+            "train.params.a: found an alias inside of what it stands for",
+        ),
+        (
+            FLIGHTS.replace("{{ ds }}", "{{ ds }"),
+            "dataset.uri: found 's3://inbox/flights/{{ ds }.csv', allowed: text with",
+        ),
     ],
 )
 def test_a_broken_file_is_one_import_error_and_the_others_live(dags_folder: Path, text: str, expected: str) -> None:
@@ -98,9 +113,52 @@ def test_a_broken_file_is_one_import_error_and_the_others_live(dags_folder: Path
     assert expected in message
 
 
+@pytest.mark.parametrize("name", ["iris (copy).yaml", "ärger.yaml", "a.b.yml"])
+def test_a_broken_file_may_have_any_name(dags_folder: Path, name: str) -> None:
+    (dags_folder / "models" / name).write_text("model: [")
+    dags, errors = load(dags_folder)
+    assert set(dags) == {"deliver_flights", "deliver_iris"}
+    assert list(errors) == [f"models/{name}"]
+
+
 def test_a_file_that_is_not_utf8_is_one_import_error(dags_folder: Path) -> None:
     (dags_folder / "models" / "broken.yaml").write_bytes(b"model: \xff")
     assert "models/broken.yaml" in load(dags_folder)[1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "s3://inbox/{{ conn.aws_default.password }}.csv",
+        "{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
+        "a' }}{{ 1/0 }}{{ '",
+        'quo"ted\\ and blank.csv',
+        "{# a comment",
+        "{% endif %}",
+    ],
+)
+@pytest.mark.parametrize("model", ["deliver_flights", "deliver_iris"])
+def test_the_form_s_answers_are_never_rendered(dags_folder: Path, model: str, answer: str) -> None:
+    dag = load(dags_folder)[0][model]
+    context = {"params": {"dataset_uri": answer, "deploy": "newer", "reason": answer}, "ds": "2013-01-05"}
+    store, promote = dag.get_task("dataset.store_dataset"), dag.get_task("promotion.promote_release")
+    check = dag.get_task("connectivity.check_endpoint")
+    assert store.render_template(store.uri, context) == answer
+    assert promote.render_template(promote.reason, context) == answer
+    [source, *_] = check.expand_input.value["endpoint"]
+    assert store.render_template(source["address"], context) == answer
+
+
+@pytest.mark.parametrize("answer", [None, "", "  \n"])
+def test_an_empty_answer_means_the_model_file_s_dataset(dags_folder: Path, answer: str | None) -> None:
+    store = load(dags_folder)[0]["deliver_flights"].get_task("dataset.store_dataset")
+    context = {"params": {"dataset_uri": answer}, "ds": "2013-01-05"}
+    assert store.render_template(store.uri, context) == "s3://inbox/flights/2013-01-05.csv"
+
+
+def test_an_answer_may_have_blanks_around_it(dags_folder: Path) -> None:
+    store = load(dags_folder)[0]["deliver_iris"].get_task("dataset.store_dataset")
+    assert store.render_template(store.uri, {"params": {"dataset_uri": " /data/my iris.csv \n"}}) == "/data/my iris.csv"
 
 
 def test_approval_adds_the_question_between_gate_and_rollout(dags_folder: Path) -> None:

@@ -6,20 +6,20 @@ problem, the line, the key, what was found and what is allowed.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from slipway.core.column import ColumnRule
+from slipway.core.cron import check_schedule
 from slipway.core.firewall_section import Firewall
+from slipway.core.metric_name import METRIC_NAMES, MetricName
 from slipway.core.section import Section, exactly_one
 from slipway.core.yaml_source import YamlSource
 
 NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 STORE_SCHEMES = ("s3", "gs", "abfs", "file")
-PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@continuous")
 DATASET_SCHEMES = ("s3", "gs", "abfs", "https", "http", "file", "")
 
 
@@ -32,12 +32,6 @@ def _known_scheme(allowed: tuple[str, ...]) -> Any:
         return uri
 
     return AfterValidator(check)
-
-
-def _cron(text: str) -> str:
-    if text not in PRESETS and not re.fullmatch(r"\S+( \S+){4,5}", text.strip()):
-        raise ValueError(f"a cron expression of five fields, or one of {', '.join(PRESETS)}")
-    return text
 
 
 class Dataset(Section):
@@ -82,7 +76,7 @@ class Train(Section):
 class Gate(Section):
     """What a candidate must show before it may replace the champion."""
 
-    metric: str | None = Field(None, description="Default: accuracy for classification, r2 for regression.")
+    metric: MetricName | None = Field(None, description="Default: accuracy for classification, r2 for regression.")
     minimum: float | None = Field(None, description="Absolute bound; for errors (rmse, mae, log_loss) an upper bound.")
     champion: Literal["better", "not_worse", "ignore"] = "not_worse"
     approval: Literal["none", "required"] = "none"
@@ -149,7 +143,9 @@ class ModelFile(Section):
     model: str = Field(pattern=NAME_PATTERN, description="Letters, digits and '-'; becomes the DAG deliver_<model>.")
     owner: str = "slipway"
     description: str = ""
-    schedule: Annotated[str, AfterValidator(_cron)] | None = Field(None, description="Cron or preset; null: by hand.")
+    schedule: Annotated[str, AfterValidator(check_schedule)] | None = Field(
+        None, description="Cron or preset; null: by hand."
+    )
     start_date: date | datetime | None = Field(None, description="First partition; needed with a schedule.")
     store: Annotated[str, _known_scheme(STORE_SCHEMES)] = Field(description="Bucket or folder for everything we keep.")
     store_conn_id: str | None = Field(None, description="Airflow connection; default by scheme.")
@@ -165,6 +161,13 @@ class ModelFile(Section):
     def _schedule_has_a_start(self) -> ModelFile:
         if self.schedule and self.start_date is None:
             raise ValueError("a schedule together with a start_date, the first partition of a backfill")
+        return self
+
+    @model_validator(mode="after")
+    def _metric_fits_the_task(self) -> ModelFile:
+        metric, task = self.gate.metric, self.train.task
+        if metric and task and metric not in METRIC_NAMES[task]:
+            raise ValueError(f"for train.task: {task} a gate.metric of {', '.join(METRIC_NAMES[task])}, not {metric}")
         return self
 
     @model_validator(mode="after")

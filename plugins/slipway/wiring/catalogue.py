@@ -20,14 +20,14 @@ class Catalogue:
 
     def __init__(self, folder: Path, only_dag_id: str | None = None) -> None:
         self._folder, self._only = folder, only_dag_id
+        self._paths_read: dict[str, Path] = {}
         self.broken: dict[Path, ConfigurationError] = {}
 
     def models(self) -> Iterator[ModelFile]:
         """The sound models, by file name; fills `broken` on the way."""
-        seen: dict[str, Path] = {}
         for path in self._paths():
             try:
-                model = self._read(path, seen)
+                model = self._read(path)
             except ConfigurationError as error:
                 self.broken[path] = error
                 continue
@@ -36,6 +36,17 @@ class Catalogue:
             if model.dag_id == self._only:
                 return
 
+    def set_aside(self, model: ModelFile, error: Exception) -> None:
+        """Count a model that was read, but of which no DAG can be made, among the `broken`."""
+        path = self._paths_read[model.model]
+        why = f"no DAG can be made of it: {error}"
+        self.broken[path] = ConfigurationError(
+            "could not use the model file",
+            on=_shown(path),
+            why=why,
+            fix="Correct the file; other models are not affected.",
+        )
+
     def _paths(self) -> list[Path]:
         paths = sorted([*self._folder.glob("*.yaml"), *self._folder.glob("*.yml")])
         if self._only is not None:
@@ -43,8 +54,8 @@ class Catalogue:
             paths.sort(key=lambda path: f"deliver_{path.stem}" != self._only)
         return paths
 
-    def _read(self, path: Path, seen: dict[str, Path]) -> ModelFile:
-        name = f"{path.parent.name}/{path.name}"
+    def _read(self, path: Path) -> ModelFile:
+        name = _shown(path)
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -52,7 +63,7 @@ class Catalogue:
                 "could not read the model file", on=name, why=str(error), fix="Save it as readable UTF-8 text."
             ) from error
         model = parse_model_file(text, name)
-        if (first := seen.setdefault(model.model, path)) != path:
+        if (first := self._paths_read.setdefault(model.model, path)) != path:
             raise ConfigurationError(
                 "could not read the model file",
                 on=name,
@@ -60,3 +71,7 @@ class Catalogue:
                 fix="Rename one of the two models.",
             )
         return model
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

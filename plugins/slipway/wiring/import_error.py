@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from slipway.core.errors import ConfigurationError
+from slipway.core.identity import object_name
 
 
 def broken_dag(path: Path, error: ConfigurationError) -> DAG:
@@ -27,4 +28,5 @@ def broken_dag(path: Path, error: ConfigurationError) -> DAG:
     BrokenModelFile.relative_fileloc = property(  # type: ignore[method-assign, assignment]
         lambda _dag: f"{path.parent.name}/{path.name}", lambda _dag, _value: None
     )
-    return BrokenModelFile(dag_id=f"broken_model_file_{path.stem}", schedule=None)
+    # A file's name may hold what an id may not: "iris (copy).yaml".
+    return BrokenModelFile(dag_id=f"broken_model_file_{object_name(path.name)}", schedule=None)

@@ -246,7 +246,7 @@ def against(bench: Bench, gate: Gate, candidate: dict[str, Any], champion: dict[
         ({"estimator": "sklearn.linear_model.Ridge", "params": {"alhpa": 1}}, {}, "allowed: alpha"),
         ({"estimator": "sklearn.pipeline:make_union"}, {}, "not an estimator"),
         ({"estimator": "sklearn.linear_model.LogisticRegression"}, {"metric": "rmse"}, "accuracy"),
-        ({"estimator": "sklearn.linear_model.LogisticRegression"}, {"metric": "nonsense"}, "accuracy"),
+        ({"estimator": "sklearn.svm.LinearSVC"}, {"metric": "roc_auc"}, "it needs probabilities"),
     ],
 )
 def test_what_cannot_work_is_said_before_any_work(

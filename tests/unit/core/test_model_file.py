@@ -99,29 +99,73 @@ def test_the_shipped_model_files_are_sound(path: Path) -> None:
             "@dayly",
             "x.yaml:3: schedule: found '@dayly', allowed: a cron expression of five fields, or one of",
         ),
+        ("@daily", "0 25 * * *", "x.yaml:3: schedule: found '0 25 * * *', allowed: an hour of 0 to 23, not '25'"),
+        ("2013-01-01", "2013-02-30", "x.yaml:4: found 2013-02-30, allowed: a date that exists (day is out of range"),
+        ("2013-01-01", "soon", "x.yaml:4: start_date: found 'soon', allowed: a valid date or datetime"),
+        ("[flight, tailnum]", "flight", "x.yaml:9: dataset.drop: found 'flight', allowed: a list, such as [a, b]"),
+        ("target: late", "target: 2013", "x.yaml:8: dataset.target: found 2013, allowed: text; put quotes around what"),
+        ("target: late", "target:", "x.yaml:8: dataset.target: found nothing, allowed: text"),
+        ("{type: category}", "{categories: [no, a]}", "carrier.categories[0]: found False, allowed: text; put quotes"),
+        ("{carrier:", "{2013: {}, carrier:", "x.yaml:10: dataset.columns: found 2013, allowed: text; put quotes"),
+        (
+            "{max_iter: 200}",
+            "[max_iter]",
+            "x.yaml:13: train.params: found ['max_iter'], allowed: a mapping of key: value",
+        ),
+        (
+            "{max_iter: 200}",
+            "&x {a: [*x]}",
+            "x.yaml:13: train.params.a[0]: found an alias inside of what it stands for",
+        ),
+        (
+            "  target: late",
+            "\ttarget: late",
+            "x.yaml:8: not valid YAML: found a tab in the indentation, allowed: spaces",
+        ),
+        (
+            "process: {port: 5000, workers: 2}",
+            "process:",
+            "allowed: exactly one of process, docker, kubernetes, with {}",
+        ),
         ("{type: category}", "{type: cat}", "dataset.columns.carrier.type: found 'cat', allowed: 'number', 'integer',"),
         (
             "minimum: 0}",
             "minimum: 5, maximum: 1}",
             "dataset.columns.distance: found keys that do not go together, allowed: minimum <= maximum, not 5 > 1",
         ),
-        ("metric: roc_auc", "metric: 3", "x.yaml:16: gate.metric: found 3, allowed: a valid string"),
+        ("metric: roc_auc", "metric: 3", "x.yaml:16: gate.metric: found 3, allowed: 'accuracy', 'balanced_accuracy', "),
+        (
+            "metric: roc_auc",
+            "metric: rocauc",
+            "x.yaml:16: gate.metric: found 'rocauc', allowed: 'accuracy', 'balanced_accuracy', ",
+        ),
+        ("metric: roc_auc", "metric: rocauc", "'rmse' or 'mae' (did you mean 'roc_auc'?)"),
+        (
+            "  seed: 0",
+            "  task: regression",
+            "allowed: for train.task: regression a gate.metric of r2, rmse, mae, not roc_auc",
+        ),
         ("HistGradientBoostingClassifier", "Hist-Gradient", "train.estimator: found 'sklearn.ensemble.Hist-Gradient'"),
+        (
+            "sklearn.ensemble.Hist",
+            "Hist",
+            "(Import path of a scikit-learn estimator class, or module:function that returns",
+        ),
         (
             "203.0.113.0/24",
             "0.0.0.0/0",
-            "x.yaml:22: firewall[0].aws_security_group.allow[0].cidrs: found a list of 1, allowed: the networks of those",
+            "x.yaml:22: firewall[0].aws_security_group.allow[0].cidrs: found ['0.0.0.0/0'], allowed: the networks of those",
         ),
         (
             "203.0.113.0/24",
             "0.0.0.0/0",
             "who need it; `public: true` beside `cidrs` would open it to the world",
         ),
-        ("203.0.113.0/24", '"::/0"', "allow[0].cidrs: found a list of 1, allowed: the networks of those who need it"),
+        ("203.0.113.0/24", '"::/0"', "allow[0].cidrs: found ['::/0'], allowed: the networks of those who need it"),
         (
             "203.0.113.0/24",
             "0.0.0.0/1, 128.0.0.0/1",
-            "cidrs: found a list of 2, allowed: the networks",
+            "cidrs: found ['0.0.0.0/1', '128.0.0.0/1'], allowed: the networks",
         ),
         ("model: flights", ": : [", "x.yaml:1: not valid YAML: "),
         ("name: flights-serving", "name: sg-1", "aws_security_group.name: found 'sg-1', allowed: 1 to 255 of letters"),
@@ -143,6 +187,19 @@ def test_the_world_may_come_in_where_the_file_says_public(sources: str) -> None:
     [firewall] = parse_model_file(text, "x.yaml").firewall
     assert firewall.aws_security_group is not None
     assert firewall.aws_security_group.allow[0].public
+
+
+def test_aliases_of_aliases_are_read_once() -> None:
+    """Nine levels of nine would be 400 million values."""
+    levels = "".join(f"  l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 10))
+    text = FLIGHTS.replace("  params: {max_iter: 200}\n", "  params: {l: 1}\nignored:\n  l0: &l0 [x]\n" + levels, 1)
+    with pytest.raises(ConfigurationError, match=r"x\.yaml:14: ignored: found an unknown key"):
+        parse_model_file(text, "x.yaml")
+
+
+def test_an_anchor_may_be_used_again() -> None:
+    text = FLIGHTS.replace("{type: category}", "&c {type: category}").replace("{nullable: true}", "*c")
+    assert parse_model_file(text, "x.yaml").dataset.columns["dep_delay"].type == "category"
 
 
 def test_all_problems_come_at_once_in_the_order_of_lines() -> None:
