@@ -11,13 +11,14 @@ import numpy.typing as npt
 from slipway.training.importance import Importances
 from slipway.training.outcome import Outcome
 from slipway.training.ranking import Ranking
-from slipway.training.svg_figure import ACCENT, INK, LINE, MUTED, SERIES, WARM, canvas
+from slipway.training.svg_figure import ACCENT, CARD, INK, LINE, MUTED, SERIES, WARM, Canvas, canvas
 
 _POINTS = 150  # of a curve
 _DOTS = 1200  # of a cloud
 _CURVES = 6  # classes drawn one by one
 _CELLS = 12  # classes of a confusion matrix
 _BARS = 15
+_SIDE = 34  # letters along a side of the confusion matrix
 
 
 class Plot(NamedTuple):
@@ -58,13 +59,28 @@ def confusion_matrix(outcome: Outcome, labels: Sequence[str]) -> Plot:
                 column, row, f"{count:,}", ha="center", va="center", color=INK, fontsize=11 if len(names) < 6 else 8
             )
         axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel="predicted", ylabel="true")
-        axes.set_xticks(
-            range(len(names)), names, rotation=0 if len(names) < 5 else 35, ha="center" if len(names) < 5 else "right"
-        )
-        axes.set_yticks(range(len(names)), names, rotation=90 if len(names) < 5 else 0, va="center")
-        axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
+        name_classes(drawing, names)
     return Plot("Confusion matrix", caption, drawing.svg)
+
+
+def name_classes(drawing: Canvas, names: Sequence[str]) -> None:
+    """Name the rows and columns of a matrix: along the sides where that fits, else aslant, with the margins it takes."""
+    axes, places = drawing.axes, range(len(names))
+    longest = max(map(len, names))
+    axes.tick_params(length=0)
+    if longest * len(names) <= _SIDE:
+        axes.set_xticks(places, names)
+        axes.set_yticks(places, names, rotation=90, va="center")
+        return
+    axes.set_xticks(places, names, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, names)
+    figure = drawing.figure
+    figure.draw_without_rendering()
+    left = 0.45 + max(label.get_window_extent().width for label in axes.get_yticklabels()) / figure.dpi
+    bottom = 0.45 + max(label.get_window_extent().height for label in axes.get_xticklabels()) / figure.dpi
+    width, height = figure.get_size_inches()
+    axes.set_position((left / width, bottom / height, 0.97 - left / width, 0.96 - bottom / height))
 
 
 def _tile(corner: tuple[float, float], colour: str, alpha: float) -> Any:
@@ -81,9 +97,8 @@ def roc_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
             hits, misses = _cumulated(positive, scores)
             drawing.axes.plot(*_thinned(misses / misses[-1], hits / hits[-1]), color=colour, label=name)
         _unit_square(drawing.axes, "false positive rate", "true positive rate", len(labels), "lower right")
-    return Plot(
-        "ROC curve", "The further to the upper left, the better; the dashes are guessing." + _more(labels), drawing.svg
-    )
+    caption = f"The further to the upper left, the better; the dashes are guessing.{_positive(labels)}{_more(labels)}"
+    return Plot("ROC curve", caption, drawing.svg)
 
 
 def precision_recall_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
@@ -96,7 +111,7 @@ def precision_recall_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
             drawing.axes.axhline(positive.mean(), color=colour, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.5)
         _unit_square(drawing.axes, "recall", "precision", len(labels), "lower left")
     caption = "How many of the claims are right, against how many of the cases are found; the dashes are guessing."
-    return Plot("Precision and recall", caption + _more(labels), drawing.svg)
+    return Plot("Precision and recall", caption + _positive(labels) + _more(labels), drawing.svg)
 
 
 def calibration(outcome: Outcome, labels: Sequence[str]) -> Plot:
@@ -202,7 +217,7 @@ def _unit_square(axes: Any, x: str, y: str, classes: int, legend: str) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xlabel=x, ylabel=y)
     axes.grid(True)
     if classes > 2:
-        axes.legend(loc=legend, labelcolor=INK)
+        axes.legend(loc=legend, labelcolor=INK, frameon=True, facecolor=CARD, edgecolor="none", framealpha=0.85)
 
 
 def _cloud(axes: Any, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
@@ -217,9 +232,18 @@ def _dots(outcome: Outcome) -> str:
     return f" {_DOTS:,} of {len(outcome):,} rows." if len(outcome) > _DOTS else ""
 
 
+def _positive(labels: Sequence[str]) -> str:
+    """Which of two classes a curve is about."""
+    return f" A claim is “{_cut(labels[1])}”." if len(labels) == 2 else ""
+
+
 def _more(labels: Sequence[str]) -> str:
     return f" The {_CURVES} most frequent of {len(labels)} classes." if len(labels) > _CURVES else ""
 
 
 def _cut(text: str, length: int = 18) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    """At most `length` letters, the middle left out: what tells names apart stands at either end."""
+    if len(text) <= length:
+        return text
+    head = length // 2
+    return f"{text[:head]}…{text[len(text) - (length - head - 1) :]}"

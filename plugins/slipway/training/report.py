@@ -73,12 +73,15 @@ def _spelled(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """Four significant digits; large numbers with thousands separated.
+    """Four significant digits; large numbers with thousands separated, very large ones as a power of ten.
 
-    >>> [_number(value) for value in (0.93333, 12345.6, 3, 0)]
-    ['0.9333', '12,346', '3', '0']
+    >>> [_number(value) for value in (0.93333, 12345.6, 3, 0, 4.13576e13)]
+    ['0.9333', '12,346', '3', '0', '4.136e13']
     """
-    if value == int(value) and abs(value) < 1e15:
+    if abs(value) >= 1e9:
+        digits, _, power = f"{value:.3e}".partition("e+")
+        return f"{digits}e{int(power)}"
+    if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 

@@ -13,9 +13,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 # matplotlib only takes colours, the page only knows variables: these stand for them until the SVG is written.
-INK, MUTED, LINE, ACCENT, WARM = "#010101", "#020202", "#030303", "#040404", "#050505"
+INK, MUTED, LINE, ACCENT, WARM, CARD = "#010101", "#020202", "#030303", "#040404", "#050505", "#070707"
 SERIES = (ACCENT, WARM, "#060601", "#060602", "#060603", "#060604")
-_VARIABLES = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)"} | {
+_VARIABLES = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)", CARD: "var(--card)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)
 }
 _SETTINGS: dict[str, Any] = {
