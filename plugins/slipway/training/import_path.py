@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 from dataclasses import dataclass
@@ -50,7 +51,11 @@ class ImportPath:
             why = f"importing {self.module} raised {type(error).__name__}: {error}"
             raise self.error(why, "Correct that module.") from error
         if not hasattr(module, self.name):
-            raise self.error(f"the module {self.module} has no {self.name!r}", "Correct the spelling.")
+            close = difflib.get_close_matches(
+                self.name, [name for name in dir(module) if not name.startswith("_")], n=1
+            )
+            fix = f"Did you mean {close[0]}?" if close else "Correct the spelling."
+            raise self.error(f"the module {self.module} has no {self.name!r}", fix)
         return getattr(module, self.name)
 
     def find_source_sha256(self) -> str | None:
