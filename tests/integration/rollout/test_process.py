@@ -198,6 +198,27 @@ def test_a_version_that_answers_the_golden_rows_otherwise_never_serves(folder: P
     assert (read_desired(folder) or pytest.fail("no wish")).digest == digest
 
 
+def test_a_version_that_never_gets_ready_leaves_the_old_one_serving(folder: Path, bundles: dict[str, Path]) -> None:
+    """A server that hangs while it loads: no worker ever says that it is ready."""
+    [(digest, bundle), (other_digest, other)] = bundles.items()
+    serving, _ = roll_out(folder, bundle, digest)
+    hanging = folder / "hanging" / "model_server"
+    hanging.mkdir(parents=True)
+    (hanging / "__main__.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(600)\n")
+    with pytest.raises(RolloutError) as caught:
+        ProcessTarget(folder).ensure_serving(
+            other, other_digest, workers=1, port=0, serving=hanging.parent, timeout_seconds=2
+        )
+    text = str(caught.value)
+    assert text.startswith(
+        f"could not roll out the new version: {serving.endpoint}: the server was not ready after 2 s"
+    )
+    assert "its last lines:\nloading" in text
+    assert f"{digest[7:19]} keeps serving" in text
+    assert ask(serving.endpoint)[1] == digest
+    assert not [process for process in servers(folder) if process.cwd() == str(hanging.parent)]
+
+
 def test_a_stranger_s_port_is_left_alone(folder: Path, bundles: dict[str, Path]) -> None:
     [(digest, bundle), _] = bundles.items()
     with socket.socket() as stranger:
