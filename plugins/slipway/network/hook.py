@@ -26,6 +26,8 @@ class ConnectivityHook:
         kind = self._endpoint["kind"]
         if kind == "unavailable":
             raise self._not_in_this_version()
+        if kind == "source":
+            open_object(self._endpoint["address"])  # no I/O: an address that cannot be one is not worth a look-up
         steps = self._reach()
         check = {"source": self._read_source, "store": self._use_store, "ec2": self._ask_ec2}[kind]
         return [*steps, check()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -53,8 +54,11 @@ class FileStore:
 
     def size(self, key: str) -> int:
         """Size in bytes. Raises AbsentError."""
-        with _translated("read", self._path(key)):
-            return self._path(key).stat().st_size
+        path = self._path(key)
+        with _translated("read", path):
+            if path.is_dir():
+                raise FileNotFoundError(errno.ENOENT, "it is a folder, not a file", str(path))
+            return path.stat().st_size
 
     def stream(self, key: str) -> BinaryIO:
         """The object as a stream. Raises AbsentError."""

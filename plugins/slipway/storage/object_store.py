@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
 
 from slipway.core.errors import ConfigurationError
 
@@ -115,9 +116,30 @@ def open_store(uri: str, conn_id: str | None = None) -> ObjectStore:
 
 
 def open_object(uri: str, conn_id: str | None = None) -> tuple[ObjectStore, str]:
-    """The store and the key of one object, e.g. a dataset's source."""
+    """The store and the key of one object, e.g. a dataset's source; does no I/O yet.
+
+    Raises:
+        ConfigurationError: unknown scheme, or `uri` cannot be the address of one file.
+    """
     scheme, host, key = split_uri(uri)
+    if problem := _find_problem(scheme, host, key):
+        fix = "Correct dataset.uri, or what was typed into the trigger form."
+        raise ConfigurationError("could not tell which file is meant", on=repr(uri), why=problem, fix=fix)
     if scheme == "file":
         path = Path(key).expanduser()
         return open_store(str(path.parent), conn_id), path.name
     return open_store(f"{scheme}://{host}", conn_id), key
+
+
+def _find_problem(scheme: str, host: str, key: str) -> str | None:
+    """What is wrong with the parts of a file's address, or None."""
+    if not (key and key.isprintable() and host.isprintable()):
+        return "it holds a character that no name has" if key else "it names no file"
+    if scheme != "file" and not host:
+        return f"{scheme}:// is followed by the name of a bucket or a host"
+    if scheme in {"http", "https"}:
+        try:
+            urlsplit(f"{scheme}://{host}").port  # noqa: B018  raises where it is no number
+        except ValueError as error:
+            return f"{host} is no host and port ({error})"
+    return None

@@ -11,6 +11,7 @@ import pytest
 
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, SlipwayError, UnavailableError
 from slipway.network.operators import CheckEndpointOperator
+from slipway.storage.object_store import open_store
 from tests.integration.network.local_servers import certificate, serving
 from tests.integration.storage import emulators
 
@@ -113,6 +114,39 @@ def test_a_local_dataset_is_there_or_absent(tmp_path: Path) -> None:
     assert check("source", f"{tmp_path}/rows.csv")["summary"] == f"may read {tmp_path}/rows.csv, 4 bytes"
     with pytest.raises(AbsentError, match="whether this date has a file"):
         check("source", f"file://{tmp_path}/other.csv")
+
+
+def test_a_folder_is_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(AbsentError, match="it is a folder, not a file"):
+        check("source", str(tmp_path))
+
+
+@pytest.mark.parametrize("address", ["s3://", "https://127.0.0.1:port/a.csv", "a\0b.csv"])
+def test_an_address_that_cannot_be_one_is_refused_before_any_look_up(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="could not tell which file is meant"):
+        check("source", address)
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    with emulators.google("slipway") as url:
+        yield url
+
+
+def test_google_cloud_storage_is_read_written_and_absent_is_told_apart(
+    google: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google)
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", emulators.google_connection())
+    open_store("gs://slipway/in").write("2013-01-05.csv", b"rows")
+    found = check("source", "gs://slipway/in/{{ ds }}.csv")
+    assert [step["name"] for step in found["steps"]] == ["dns", "tcp", "http", "credentials"]
+    assert found["summary"] == "may read gs://slipway/in/2013-01-05.csv, 4 bytes"
+    assert check("store", "gs://slipway/m", name="store")["summary"] == "may write to gs://slipway/m"
+    with pytest.raises(AbsentError, match="could not find the dataset"):
+        check("source", "gs://slipway/in/2013-01-06.csv")
+    with pytest.raises(AbsentError, match=r"there is no such bucket\. Create it first: gcloud storage buckets create"):
+        check("store", "gs://nowhere/m", name="store")
 
 
 def test_a_local_store_is_made_and_written_to(tmp_path: Path) -> None:
