@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, Param, ParamsDict, TaskGroup, TriggerRule, chain, get_parsing_context
+from airflow.sdk import DAG, Asset, ParamsDict, TaskGroup, TriggerRule, chain, get_parsing_context
 
 from slipway.dataset.operators import StoreDatasetOperator
 from slipway.firewall.operators import RestoreSecurityGroupOperator, SyncSecurityGroupOperator
@@ -51,6 +51,7 @@ from slipway.wiring.catalogue import Catalogue
 from slipway.wiring.dataset_uri import dataset_uri_template
 from slipway.wiring.defaults import default_args
 from slipway.wiring.import_error import broken_dag
+from slipway.wiring.trigger_form import trigger_form
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -60,32 +61,6 @@ if TYPE_CHECKING:
 # A partition is the run's key, or else the end of its data interval.
 PARTITION = "{{ dag_run.partition_key or (data_interval_end if data_interval_end is defined else dag_run.run_after) }}"
 MODELS = Path(__file__).parent / "models"
-
-
-def trigger_form(model: ModelFile) -> dict[str, Param]:
-    """What the Trigger button asks."""
-    return {
-        "dataset_uri": Param(
-            None,
-            type=["null", "string"],
-            title="Dataset",
-            description=f"Deliver from this file instead of {model.dataset.uri}; a path, s3://, gs:// or https://.",
-        ),
-        "deploy": Param(
-            "newer",
-            enum=["never", "newer", "force"],
-            title="Deploy",
-            description="newer: if the partition is newer than the champion's and the gate passes. never: measure only. "
-            "force: deploy whatever was measured.",
-        ),
-        "reason": Param(
-            "",
-            type="string",
-            title="Reason",
-            maxLength=500,
-            description="Why this run was started by hand; kept in the release record.",
-        ),
-    }
 
 
 def deliver_model(model: ModelFile) -> DAG:
