@@ -54,15 +54,15 @@ class _ProcessOperator(BaseOperator):
         """The model's ledger."""
         return Ledger.open(self.store, self.model, self.store_conn_id)
 
-    def serve(self, key: str, digest: str) -> dict[str, Any]:
-        """Bring the bundle at `key` into service; returns the task's result."""
+    def serve(self, key: str, digest: str, *, port: int) -> dict[str, Any]:
+        """Bring the bundle at `key` into service at `port` (0: where it serves now); returns the task's result."""
         from slipway.rollout.bundle_download import ensure_bundle, keep_bundles
 
         store, bundles = open_store(f"{self.store}/{self.model}", self.store_conn_id), self.folder() / "bundles"
         endpoint, before = self.endpoint(), self.endpoint().find_active()
         bundle = ensure_bundle(store, key, digest, bundles)
         serving, changed = endpoint.ensure_serving(
-            bundle, digest, workers=self.target.workers, port=self.target.port, serving=serving_folder()
+            bundle, digest, workers=self.target.workers, port=port, serving=serving_folder()
         )
         if changed:
             keep_bundles(bundles, {digest} | ({before.digest} if before else set()))
@@ -106,7 +106,7 @@ class RollOutProcessOperator(_ProcessOperator):
             "key": key,
         }
         ledger.journal(self.run_id).record_once(_STEP, found)
-        result = self.serve(self.bundle["key"], self.bundle["digest"])
+        result = self.serve(self.bundle["key"], self.bundle["digest"], port=self.target.port)
         self.log.info(result["summary"])
         return result
 
@@ -125,7 +125,9 @@ class RestoreProcessOperator(_ProcessOperator):
         if found["champion"] is None:
             stopped = self.endpoint().stop()
             return self._say("stopped: there was no champion to return to", changed=stopped)
-        result = self.serve(found["key"], found["champion"])
+        # A model file that names another port now must not keep the champion from where its clients look for it.
+        port = 0 if self.endpoint().find_active() else self.target.port
+        result = self.serve(found["key"], found["champion"], port=port)
         return self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
 
     def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from slipway.core.errors import ConflictError, RolloutError, UnavailableError
+from slipway.core.errors import ConfigurationError, ConflictError, RolloutError, UnavailableError
 from slipway.core.identity import short
 from slipway.rollout.state import Desired, Status, read_desired, read_status, write_json
 from slipway.rollout.supervisor import PORT_TAKEN
@@ -67,11 +67,14 @@ class ProcessTarget:
 
         Raises:
             RolloutError: the new version did not get ready; the previous one keeps serving. Holds the server's last lines.
+            ConfigurationError: it serves at another port, and clients know that one.
             ConflictError: the port belongs to somebody else.
             UnavailableError: the supervisor did not answer.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         active = self.find_active()
+        if active and port and not active.endpoint.endswith(f":{port}"):
+            raise self._elsewhere(active, port)
         if active and (active.digest, active.workers) == (digest, workers):
             return active, False
         command = [sys.executable, "-m", "model_server", "--bundle", str(bundle), "--digest", digest]
@@ -172,6 +175,14 @@ class ProcessTarget:
             return any(file.path.startswith(f"{self._folder}/server-") for file in process.open_files())
         except (psutil.Error, ProcessLookupError, PermissionError):
             return False
+
+    def _elsewhere(self, active: Serving, port: int) -> ConfigurationError:
+        return ConfigurationError(
+            "could not move the endpoint",
+            on=active.endpoint,
+            why=f"the model file says port {port}, and a running endpoint keeps its own: its clients would lose it",
+            fix="Name that port in the model file (0: the one it has), or end it first with `make stop`.",
+        )
 
     def _not_ready(self, status: Status) -> RolloutError:
         kept = f"{short(status.active)} keeps serving" if status.active else "nothing was serving before"

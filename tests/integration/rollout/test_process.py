@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slipway.core.errors import ConflictError, RolloutError
+from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
 from slipway.rollout.process import ProcessTarget, Serving
 from slipway.rollout.state import read_desired, read_status
 from tests.bundle_maker import make_bundle, write_manifest
@@ -229,6 +229,19 @@ def test_a_stranger_s_port_is_left_alone(folder: Path, bundles: dict[str, Path])
             ConflictError, match=rf"127\.0\.0\.1:{port}: another program has the port; it was left alone"
         ):
             roll_out(folder, bundle, digest, port=port)
+
+
+def test_a_running_endpoint_is_not_moved_to_another_port(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), (other_digest, other)] = bundles.items()
+    serving, _ = roll_out(folder, bundle, digest)
+    own = int(serving.endpoint.rpartition(":")[2])
+    for wanted, path in ((digest, bundle), (other_digest, other)):
+        with pytest.raises(
+            ConfigurationError, match=f"could not move the endpoint: {serving.endpoint}: .* port {own + 1},"
+        ):
+            roll_out(folder, path, wanted, port=own + 1)
+    assert ask(serving.endpoint)[1] == digest
+    assert roll_out(folder, bundle, digest, port=own) == (serving, False)
 
 
 def test_the_port_stays_the_same_after_a_stop(folder: Path, bundles: dict[str, Path]) -> None:
