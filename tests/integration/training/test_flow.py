@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,38 @@ def test_the_bundle_holds_no_holdout_rows_but_the_golden_ones(bench: Bench) -> N
     report = (folder / "report.html").read_text()
     assert report.count("<!-- slipway:decision -->") == 1
     assert "http://" not in report.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "estimator", "titles"),
+    [
+        (
+            "binary",
+            "sklearn.linear_model.LogisticRegression",
+            ["Confusion matrix", "ROC curve", "Precision and recall"],
+        ),
+        ("three", "sklearn.svm.SVC", ["Confusion matrix"]),
+        ("regression", "sklearn.linear_model.Ridge", ["Predicted against actual", "Residuals"]),
+    ],
+)
+def test_the_report_shows_what_was_measured_on_what_and_why_this_runtime_serves(
+    bench: Bench, kind: str, estimator: str, titles: list[str]
+) -> None:
+    frame = rows(kind).rename(columns={"b": "<b> & co"})
+    fit, evaluation = bench.deliver(frame, Train(estimator=estimator))
+    folder = bench.bundle(evaluation)
+    page, metadata = (folder / "report.html").read_text(), json.loads((folder / "metadata.json").read_text())
+    for title in [*titles, "Feature importance", "Metrics", "The data", "How it was made"]:
+        assert f">{title}</h" in page, title
+    for metric in evaluation["metrics"]:
+        interval = metadata["metrics"][metric]
+        assert interval["low"] <= interval["value"] <= interval["high"]
+    assert "95 % interval" in page
+    assert metadata["runtime_reason"] in unescape(page)
+    assert fit["model_id"] in page
+    assert "&lt;b&gt; &amp; co" in page
+    assert "<b> & co" not in page
+    assert not re.search(r"<script|<link|src=|url\((?!#)", page)
 
 
 def test_metrics_are_scikit_learn_s(bench: Bench) -> None:
