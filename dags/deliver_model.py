@@ -51,6 +51,7 @@ from slipway.wiring.catalogue import Catalogue
 from slipway.wiring.dataset_uri import dataset_uri_template
 from slipway.wiring.defaults import default_args
 from slipway.wiring.import_error import broken_dag
+from slipway.wiring.schedule import schedule_of
 from slipway.wiring.trigger_form import trigger_form
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def deliver_model(model: ModelFile) -> DAG:
         dag_id=model.dag_id,
         description=model.description or f"Deliver the model {model.model}",
         doc_md=__doc__,
-        schedule=model.schedule,
+        schedule=schedule_of(model),
         start_date=model.first_partition,
         catchup=False,
         default_args=default_args(model.owner),

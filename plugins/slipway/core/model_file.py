@@ -147,6 +147,7 @@ class ModelFile(Section):
         None, description="Cron or preset; null: by hand."
     )
     start_date: date | datetime | None = Field(None, description="First partition; needed with a schedule.")
+    end_date: date | datetime | None = Field(None, description="Last partition; no run is scheduled after it.")
     store: Annotated[str, _known_scheme(STORE_SCHEMES)] = Field(description="Bucket or folder for everything we keep.")
     store_conn_id: str | None = Field(None, description="Airflow connection; default by scheme.")
     dataset: Dataset
@@ -161,6 +162,14 @@ class ModelFile(Section):
     def _schedule_has_a_start(self) -> ModelFile:
         if self.schedule and self.start_date is None:
             raise ValueError("a schedule together with a start_date, the first partition of a backfill")
+        return self
+
+    @model_validator(mode="after")
+    def _an_end_has_a_schedule_before_it(self) -> ModelFile:
+        if self.last_partition and (not self.schedule or self.schedule == "@once"):
+            raise ValueError("an end_date together with a cron schedule")
+        if self.last_partition and self.first_partition and self.last_partition < self.first_partition:
+            raise ValueError("an end_date that is not before the start_date")
         return self
 
     @model_validator(mode="after")
@@ -187,15 +196,24 @@ class ModelFile(Section):
     @property
     def first_partition(self) -> datetime | None:
         """`start_date` as a moment, in UTC unless it says otherwise."""
-        if self.start_date is None:
-            return None
-        moment = self.start_date if isinstance(self.start_date, datetime) else datetime.combine(self.start_date, time())
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _moment(self.start_date)
+
+    @property
+    def last_partition(self) -> datetime | None:
+        """`end_date` likewise."""
+        return _moment(self.end_date)
 
     @property
     def dag_id(self) -> str:
         """The DAG that delivers this model."""
         return f"deliver_{self.model}"
+
+
+def _moment(day: date | datetime | None) -> datetime | None:
+    if day is None:
+        return None
+    moment = day if isinstance(day, datetime) else datetime.combine(day, time())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parse_model_file(text: str, name: str) -> ModelFile:
