@@ -168,7 +168,7 @@ def deliver_model(model: ModelFile) -> DAG:
                 firewalls=[firewall.output for firewall in firewalls],
                 verifications=[verification.output for verification in verifications],
                 approval=approvals[0].output if approvals else None,
-                reason="{{ params.reason }}",
+                reason="{{ params.reason or '' }}",
                 outlets=[Asset(f"{model.model}/endpoint")],
                 **gated,
             )

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
-from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.timetables.trigger import CronTriggerTimetable
 from pendulum import instance, parse
 
 
-class BoundedCronTimetable(CronDataIntervalTimetable):
-    """Airflow's data intervals of a cron expression, in UTC, as far as the interval that begins at `last`."""
+class BoundedCronTimetable(CronTriggerTimetable):
+    """Runs at the times of a cron expression, in UTC, up to and including `last`."""
 
     def __init__(self, expression: str, last: datetime) -> None:
         super().__init__(expression, timezone="UTC")
@@ -24,7 +24,7 @@ class BoundedCronTimetable(CronDataIntervalTimetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """None once the next interval would begin after the last one."""
+        """None once the next run would be later than the last one."""
         latest = min(self._last, restriction.latest or self._last)
         bounded = TimeRestriction(restriction.earliest, latest, restriction.catchup)
         return super().next_dagrun_info(last_automated_data_interval=last_automated_data_interval, restriction=bounded)

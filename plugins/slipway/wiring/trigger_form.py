@@ -27,8 +27,8 @@ def trigger_form(model: ModelFile) -> dict[str, Param]:
             "force: deploy whatever was measured.",
         ),
         "reason": Param(
-            "",
-            type="string",
+            None,  # a form whose text must not be empty cannot be sent before something is typed
+            type=["null", "string"],
             title="Reason",
             maxLength=500,
             description="Why this run was started by hand; kept in the release record.",

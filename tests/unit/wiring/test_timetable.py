@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from airflow.sdk import CronTriggerTimetable
 from airflow.serialization.decoders import decode_timetable
 from airflow.serialization.encoders import encode_timetable
 from airflow.timetables.base import TimeRestriction
@@ -41,15 +42,24 @@ def test_a_backfill_gets_every_partition_up_to_the_last() -> None:
     assert found == [moment(2013, 12, day) for day in (29, 30, 31)]
 
 
+def test_a_scheduled_run_has_the_partition_of_a_run_by_hand_of_that_date() -> None:
+    timetable = BoundedCronTimetable("@daily", LAST)
+    restriction = TimeRestriction(moment(2013, 1, 5), None, catchup=True)
+    scheduled = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    assert scheduled is not None
+    assert scheduled.data_interval == timetable.infer_manual_data_interval(run_after=moment(2013, 1, 5))
+    assert scheduled.data_interval.end == scheduled.logical_date == moment(2013, 1, 5)
+
+
 def test_airflow_stores_it_and_finds_it_again() -> None:
     again = decode_timetable(encode_timetable(BoundedCronTimetable("@daily", LAST)))
     assert isinstance(again, BoundedCronTimetable)
     assert again.serialize() == BoundedCronTimetable("@daily", LAST).serialize()
 
 
-def test_a_model_file_without_an_end_keeps_its_plain_schedule() -> None:
+def test_a_model_file_without_an_end_runs_at_the_times_of_its_schedule() -> None:
     text = MODEL + 'schedule: "@daily"\nstart_date: 2013-01-01\n'
-    assert schedule_of(parse_model_file(text, "m.yaml")) == "@daily"
+    assert schedule_of(parse_model_file(text, "m.yaml")) == CronTriggerTimetable("@daily", timezone="UTC")
     bounded = schedule_of(parse_model_file(text + "end_date: 2013-12-31\n", "m.yaml"))
     assert bounded.serialize() == {"expression": "0 0 * * *", "last": "2013-12-31T00:00:00+00:00"}
 
