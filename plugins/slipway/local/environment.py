@@ -46,6 +46,7 @@ def airflow_environment(layout: Layout, ports: Ports, secrets: Secrets, caller: 
     }
     return {
         "AWS_EC2_METADATA_DISABLED": "true",
+        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports usage to its maker by default
         "AIRFLOW_CONN_AWS_DEFAULT": stand_in_connection(ports),
         **caller,
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},

@@ -5,6 +5,7 @@ Importing this module loads neither scikit-learn, pandas nor onnxruntime; each l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ class OnnxScorer:
     """Runs a graph with the inputs `numbers` and `categories`, each present only where there are such features."""
 
     def __init__(self, graph: bytes, task: Task) -> None:
+        # ONNX Runtime reports usage to its maker by default; read at its import.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
