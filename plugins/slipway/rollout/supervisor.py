@@ -90,9 +90,9 @@ class Supervisor:
             self._report("failed", error, desired.generation)
             return
         old, self._server, self._crashes = self._server, started, 0
-        self._report("serving", None, desired.generation)
         if old:
-            old.drain()
+            old.drain()  # before the report: until then a new connection may still reach the old version
+        self._report("serving", None, desired.generation)
 
     def _restart(self, crashed: Server) -> None:
         time.sleep(BACKOFF_SECONDS[min(self._crashes, len(BACKOFF_SECONDS) - 1)])
