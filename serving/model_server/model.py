@@ -1,51 +1,79 @@
-"""The model as the application sees it: rows in, answers out, and a warm-up that proves it is the one that was trained."""
+"""The model as the protocols see it: inputs in, answers out, and a warm-up that proves it is the one that was trained."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np  # noqa: TID253
+import numpy.typing as npt  # noqa: TID253
 
 from model_server.bundle import Bundle
-from model_server.errors import BundleError, MalformedError
-from model_server.features import FeatureSchema
-from model_server.runtime import Runtime, load_runtime
+from model_server.errors import BundleError, NotReadyError, RequestError
+from model_server.labels import Labels
+from model_server.runtime import Outputs, Runtime, load_runtime
+from model_server.schema import FeatureSchema, Inputs
 
-
-@dataclass(frozen=True)
-class Answer:
-    """Predictions in the dataset's own labels or numbers, and by request the probability of each class."""
-
-    predictions: list[Any]
-    probabilities: list[dict[str, float]] | None
+Array = npt.NDArray[Any]
 
 
 class Model:
-    """One loaded bundle."""
+    """One loaded bundle.
+
+    Attributes:
+        bundle: what it was loaded from.
+        schema: its features.
+        labels: its classes.
+        ready: whether it has answered its golden rows.
+        observe: called with the predictions of every request that was answered.
+    """
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         self.bundle, self._runtime = bundle, runtime
         self.schema = FeatureSchema(bundle.metadata["features"])
-        self._classes: list[Any] | None = bundle.metadata["classes"]
+        self.labels = Labels(bundle.metadata["classes"])
         self.ready = False
+        self.observe: Callable[[Array], None] = lambda _predicted: None
 
     @classmethod
     def load(cls, bundle: Bundle) -> Model:
         """Load the bundle's runtime; the model is not ready before `warm_up`."""
         return cls(bundle, load_runtime(bundle))
 
-    def predict(self, rows: list[list[Any]], *, probabilities: bool = False) -> Answer:
-        """Predict positional rows.
+    @property
+    def name(self) -> str:
+        """As in the model file."""
+        return str(self.bundle.metadata["model"])
+
+    @property
+    def version(self) -> str:
+        """The model id, short."""
+        return str(self.bundle.metadata["model_id"])[:12]
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether it can say how sure it is."""
+        return self._runtime.has_probabilities
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a few rows take microseconds."""
+        return self._runtime.is_quick
+
+    def predict(self, inputs: Inputs, *, probabilities: bool = False) -> Outputs:
+        """Predict checked inputs.
 
         Raises:
-            SchemaError: a value that the schema does not allow.
-            MalformedError: probabilities of a model that has none.
+            NotReadyError: the golden rows have not been answered yet.
+            RequestError: probabilities of a model that has none.
         """
-        codes, chances = self._runtime.run(self.schema.inputs(rows))
-        if probabilities and chances is None:
-            raise MalformedError("this model gives no probabilities; ask without ?probabilities=true")
-        return Answer(self._labels(codes), self._by_class(chances) if probabilities else None)
+        if not self.ready:
+            raise NotReadyError("the model is not ready yet; try again in a moment")
+        if probabilities and not self.has_probabilities:
+            raise RequestError("this model gives no probabilities; ask without them")
+        outputs = self._runtime.run(inputs, probabilities=probabilities)
+        self.observe(outputs.predicted)
+        return outputs
 
     def warm_up(self) -> None:
         """Replay the golden rows; the model is ready when every answer is what training made.
@@ -54,33 +82,28 @@ class Model:
             BundleError: an answer differs; names the row.
         """
         golden = self.bundle.golden
-        codes, chances = self._runtime.run(self.schema.inputs(golden["rows"]))
-        for number, (found, expected) in enumerate(
-            zip(self._labels(codes), golden["predictions"], strict=True), start=1
-        ):
-            if not _same(found, expected, golden):
-                raise BundleError(f"golden row {number}: predicted {found!r}, training predicted {expected!r}")
-        if golden["probabilities"] is not None and chances is not None:
-            self._compare(chances, golden)
+        try:
+            inputs = self.schema.inputs([list(row) for row in golden["rows"]])
+            outputs = self._runtime.run(inputs, probabilities=golden["probabilities"] is not None)
+        except RequestError as error:
+            raise BundleError(f"the golden rows break the feature schema ({error}); train the model again") from error
+        found = self.labels.values(outputs.predicted)
+        for number, (got, expected) in enumerate(zip(found, golden["predictions"], strict=True), start=1):
+            if not _same(got, expected, golden):
+                raise BundleError(f"golden row {number}: predicted {got!r}, training predicted {expected!r}")
+        self._compare_probabilities(outputs.probabilities, golden)
         self.ready = True
 
-    def _compare(self, chances: np.ndarray, golden: dict[str, Any]) -> None:
+    def _compare_probabilities(self, found: Array | None, golden: dict[str, Any]) -> None:
+        if golden["probabilities"] is None:
+            return
+        if found is None:
+            raise BundleError("training had probabilities for the golden rows, this model gives none")
         expected = np.array(golden["probabilities"])
-        close = np.isclose(chances, expected, rtol=golden["relative_tolerance"], atol=golden["absolute_tolerance"])
+        close = np.isclose(found, expected, rtol=golden["relative_tolerance"], atol=golden["absolute_tolerance"])
         if not close.all():
             row = int(np.argwhere(~close)[0][0])
-            raise BundleError(f"golden row {row + 1}: probabilities {chances[row]}, training had {expected[row]}")
-
-    def _labels(self, codes: np.ndarray) -> list[Any]:
-        if self._classes is None:
-            return [float(value) for value in codes]
-        return [self._classes[code] for code in codes.tolist()]
-
-    def _by_class(self, chances: np.ndarray | None) -> list[dict[str, float]]:
-        assert chances is not None
-        assert self._classes is not None
-        names = [label if isinstance(label, str) else str(label).lower() for label in self._classes]
-        return [dict(zip(names, row, strict=True)) for row in chances.tolist()]
+            raise BundleError(f"golden row {row + 1}: probabilities {found[row]}, training had {expected[row]}")
 
 
 def _same(found: Any, expected: Any, golden: dict[str, Any]) -> bool:

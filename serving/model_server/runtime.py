@@ -2,66 +2,94 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Protocol
+import io
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np  # noqa: TID253
+import numpy.typing as npt  # noqa: TID253
 
 from model_server.bundle import Bundle
 from model_server.errors import BundleError
-from model_server.features import Inputs
+from model_server.schema import Inputs
+
+Array = npt.NDArray[Any]
+
+
+class Outputs(NamedTuple):
+    """What a model gives for N rows.
+
+    Attributes:
+        predicted: class codes, int64 (N,); for regression values, float (N,).
+        probabilities: float (N, classes), if they were asked for and the model has them.
+    """
+
+    predicted: Array
+    probabilities: Array | None
 
 
 class Runtime(Protocol):
     """Something that predicts."""
 
-    def run(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray | None]:
-        """Codes (int64, shape (N,)) and probabilities (shape (N, classes) or None); for regression values and None."""
+    has_probabilities: bool
+    is_quick: bool
+
+    def run(self, inputs: Inputs, *, probabilities: bool) -> Outputs:
+        """Predict all rows."""
 
 
 class OnnxRuntime:
     """An ONNX graph with the inputs `numbers` and `categories`."""
 
-    def __init__(self, path: Path) -> None:
+    is_quick = True
+
+    def __init__(self, graph: bytes) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         # One row costs microseconds; a thread pool per process would only compete with the other workers.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        try:
+            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has a dozen kinds, none of them a common one
+            raise BundleError(f"model.onnx: ONNX Runtime cannot load it ({_first_line(error)}); train again") from error
+        names = [output.name for output in session.get_outputs()]
+        self._run = session.run
+        self._inputs = [node.name for node in session.get_inputs()]
+        self.has_probabilities = "probabilities" in names
+        self._predicted = [next(name for name in names if name != "probabilities")]
+        self._both = [*self._predicted, "probabilities"]
 
-    def run(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray | None]:
+    def run(self, inputs: Inputs, *, probabilities: bool) -> Outputs:
         """Run the graph on all rows."""
-        feed = {"numbers": inputs.numbers, "categories": inputs.categories}
-        answers = self._session.run(None, {name: array for name, array in feed.items() if array is not None})
-        found = dict(zip(self._outputs, answers, strict=True))
-        if "prediction" in found:
-            return found["prediction"].reshape(-1), None
-        return found["label"], found.get("probabilities")
+        feed = {name: getattr(inputs, name) for name in self._inputs}
+        if probabilities and self.has_probabilities:
+            return Outputs(*self._run(self._both, feed))
+        predicted = self._run(self._predicted, feed)[0]
+        return Outputs(predicted.reshape(-1) if predicted.ndim > 1 else predicted, None)
 
 
 class JoblibRuntime:
     """The fitted scikit-learn pipeline, for what ONNX cannot represent."""
 
+    is_quick = False
+
     def __init__(self, bundle: Bundle) -> None:
         _require_same_versions(bundle.metadata["versions"])
         import joblib
 
-        self._pipeline = joblib.load(
-            bundle.folder / "model.joblib"
-        )  # its digest was checked when the bundle was opened
+        self._pipeline = joblib.load(io.BytesIO(bundle.model))  # bytes whose digest was checked
         features = bundle.metadata["features"]
         self._names = [feature["name"] for feature in features]
         self._is_numeric = [feature["type"] != "category" for feature in features]
-        self._classifies = bundle.metadata["task"] == "classification"
+        classifies = bundle.metadata["task"] == "classification"
+        self.has_probabilities = classifies and hasattr(self._pipeline, "predict_proba")
 
-    def run(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray | None]:
+    def run(self, inputs: Inputs, *, probabilities: bool) -> Outputs:
         """Predict with the pipeline, on a data frame like the one it was fitted on."""
         frame = self._frame(inputs)
-        codes = np.asarray(self._pipeline.predict(frame)).reshape(inputs.rows)
-        can = self._classifies and hasattr(self._pipeline, "predict_proba")
-        return codes, self._pipeline.predict_proba(frame) if can else None
+        predicted = np.asarray(self._pipeline.predict(frame)).reshape(inputs.rows)
+        chances = self._pipeline.predict_proba(frame) if probabilities and self.has_probabilities else None
+        return Outputs(predicted, chances)
 
     def _frame(self, inputs: Inputs) -> Any:
         import pandas as pd
@@ -76,18 +104,29 @@ class JoblibRuntime:
 
 
 def load_runtime(bundle: Bundle) -> Runtime:
-    """The runtime that the bundle was made for."""
-    if bundle.metadata["runtime"] == "onnx":
-        return OnnxRuntime(bundle.folder / "model.onnx")
-    return JoblibRuntime(bundle)
+    """The runtime that the bundle was made for.
+
+    Raises:
+        BundleError: it cannot be loaded, or was made with another scikit-learn.
+    """
+    return OnnxRuntime(bundle.model) if bundle.metadata["runtime"] == "onnx" else JoblibRuntime(bundle)
 
 
 def _require_same_versions(trained: dict[str, str]) -> None:
     """A pickle is only safe to use with the library that wrote it."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     for package in ("scikit-learn",):
-        if (here := version(package)) != trained[package]:
+        try:
+            here = version(package)
+        except PackageNotFoundError:
+            here = "none"
+        if here != trained.get(package):
             raise BundleError(
-                f"trained with {package} {trained[package]}, here is {here}: pip install {package}=={trained[package]}"
+                f"trained with {package} {trained.get(package)}, here is {here}: "
+                f"pip install {package}=={trained.get(package)}"
             )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

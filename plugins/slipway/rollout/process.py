@@ -21,7 +21,7 @@ import psutil
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError, UnavailableError
 from slipway.core.identity import short
 from slipway.rollout.state import Desired, Status, read_desired, read_status, write_json
-from slipway.rollout.supervisor import PORT_TAKEN
+from slipway.rollout.supervisor import DRAIN_SECONDS, PORT_TAKEN
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _STOP_SECONDS = 60
@@ -77,10 +77,10 @@ class ProcessTarget:
             raise self._elsewhere(active, port)
         if active and (active.digest, active.workers) == (digest, workers):
             return active, False
-        command = [sys.executable, "-m", "model_server", "--bundle", str(bundle), "--digest", digest]
+        command = [sys.executable, "-m", "model_server", "--bundle", str(bundle), "--digest", digest, "--open"]
         generation = self.write_desired(digest, workers, command, serving, timeout_seconds)
         self._ensure_supervisor(port)
-        return self._wait(generation, timeout_seconds + 30), True
+        return self._wait(generation, timeout_seconds + DRAIN_SECONDS + 20), True
 
     def stop(self) -> bool:
         """End the supervisor and its server; returns whether anything ran. The wish is forgotten, the port is kept."""

@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from model_server.app import create_app
 from model_server.bundle import open_bundle
 from model_server.errors import BundleError
-from model_server.features import FeatureSchema
 from model_server.model import Model
+from model_server.schema import FeatureSchema
 from model_server.settings import Settings
 from tests.bundle_maker import make_bundle, write_manifest
 
@@ -28,7 +28,7 @@ def client(tmp_path: Path, request: pytest.FixtureRequest) -> FlaskClient:
 
 
 def serve(bundle: Path, digest: str, *, warm: bool = True, max_rows: int = 1000) -> FlaskClient:
-    settings = Settings(bundle, digest, max_body_bytes=10_000, max_rows=max_rows)
+    settings = Settings(max_body_bytes=10_000, max_rows=max_rows, open_to_all=True)
     model = Model.load(open_bundle(bundle, digest))
     if warm:
         model.warm_up()
@@ -89,7 +89,7 @@ def test_a_wrong_request_names_row_feature_found_and_allowed(
 def test_each_status_means_one_thing(client: FlaskClient) -> None:
     assert client.post("/predict", data="{", content_type="application/json").status_code == 400
     assert (
-        client.post("/predict", data='{"features": [NaN, 1, 1, 1]}', content_type="application/json").status_code == 422
+        client.post("/predict", data='{"features": [NaN, 1, 1, 1]}', content_type="application/json").status_code == 400
     )
     assert client.post("/predict", data="x", content_type="text/plain").status_code == 415
     assert client.get("/predict").status_code == 405

@@ -1,0 +1,1 @@
+"""What clients send and get, by media type: JSON, CSV, JSON Lines, Parquet, Arrow and .npy."""

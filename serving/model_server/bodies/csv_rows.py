@@ -1,0 +1,82 @@
+"""CSV bodies: with a header line (the feature names, in any order) or without (the features in their order)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from typing import Any
+
+import numpy as np  # noqa: TID253
+import numpy.typing as npt  # noqa: TID253
+
+from model_server.bodies.json_rows import check_rows
+from model_server.errors import MalformedError, SchemaError
+from model_server.schema import FeatureSchema, Inputs
+
+Array = npt.NDArray[Any]
+
+csv.field_size_limit(min(sys.maxsize, 1 << 20))
+_WORDS = {"true": "1", "false": "0"}
+
+
+def read(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs:
+    """The checked inputs. An empty field is null.
+
+    Raises:
+        MalformedError: not UTF-8, not CSV, or no row.
+        SchemaError: a row of the wrong length, a value that the schema does not allow.
+        TooLargeError: too many rows.
+    """
+    try:
+        rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedError(f"the body is not CSV in UTF-8: {error}") from error
+    order = list(range(len(schema.names)))
+    if rows and sorted(rows[0]) == sorted(schema.names):
+        header = rows.pop(0)
+        order = [header.index(name) for name in schema.names]
+    if not rows:
+        raise MalformedError("the CSV body has no row")
+    check_rows(len(rows), max_rows)
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(order):
+            raise SchemaError(
+                f"row {number}: {len(row)} values for {len(order)} features: {', '.join(schema.names[:20])}"
+            )
+    columns = list(zip(*rows, strict=True))
+    return _laid_out([columns[place] for place in order], schema, len(rows))
+
+
+def write(columns: dict[str, list[Any]]) -> bytes:
+    """Columns as CSV, one line a row, without a header where there is one column: what SageMaker's clients expect."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    if len(columns) > 1:
+        writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return stream.getvalue().encode()
+
+
+def _laid_out(columns: list[tuple[str, ...]], schema: FeatureSchema, rows: int) -> Inputs:
+    numbers = categories = None
+    if schema.numeric:
+        numbers = np.column_stack([_numbers(columns[place], schema.names[place]) for place in schema.numeric])
+    if schema.text:
+        categories = np.array([columns[place] for place in schema.text], dtype=object).T
+    return schema.checked(numbers, categories, rows)
+
+
+def _numbers(column: tuple[str, ...], name: str) -> Array:
+    try:
+        return np.array(column, dtype=np.float64)
+    except ValueError:
+        return np.array([_number(text, name, number) for number, text in enumerate(column, start=1)])
+
+
+def _number(text: str, name: str, number: int) -> float:
+    word = text.strip().lower()
+    try:
+        return float(_WORDS.get(word, word)) if word else np.nan
+    except ValueError:
+        raise SchemaError(f"row {number}: {name}: found {text[:40]!r}, allowed: a number") from None

@@ -1,0 +1,91 @@
+"""JSON bodies. Large tables of numbers go from text to array without a Python object for each number."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np  # noqa: TID253
+import numpy.typing as npt  # noqa: TID253
+import orjson
+import simdjson
+
+from model_server.errors import MalformedError, TooLargeError
+from model_server.schema import FeatureSchema, Inputs
+
+Array = npt.NDArray[Any]
+
+# Below this, orjson's objects cost less than simdjson's set-up.
+LARGE_BYTES = 4096
+
+_parsers = threading.local()
+
+
+def load(content: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        MalformedError: it is none (RFC 8259: no NaN, no Infinity), or is nested deeper than 1024.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise MalformedError(f"the body is not JSON: {error}") from error
+
+
+def read_rows(content: bytes, key: str, schema: FeatureSchema, max_rows: int) -> tuple[Inputs, bool]:
+    """The rows under `key` of a JSON object.
+
+    Returns:
+        The checked inputs, and whether a single row was given.
+
+    Raises:
+        MalformedError, SchemaError, TooLargeError: as their texts say.
+    """
+    if (inputs := find_numbers(content, {key}, schema, max_rows)) is not None:
+        return inputs, False
+    body = load(content)
+    if not isinstance(body, dict) or key not in body:
+        raise MalformedError(f'the body must be JSON like {{"{key}": [..]}}')
+    rows, single = schema.rows_of(body[key])
+    check_rows(len(rows), max_rows)
+    return schema.inputs(rows), single
+
+
+def check_rows(rows: int, max_rows: int) -> None:
+    """Raises TooLargeError if there are more rows than allowed."""
+    if rows > max_rows:
+        raise TooLargeError(f"{rows} rows in one request, allowed: {max_rows}")
+
+
+def find_numbers(content: bytes, keys: Collection[str], schema: FeatureSchema, max_rows: int) -> Inputs | None:
+    """The checked inputs of a large ``{key: [[number, ..], ..]}``; None for anything else: that is read the slow way.
+
+    Raises:
+        SchemaError, TooLargeError: as their texts say.
+    """
+    if len(content) < LARGE_BYTES or schema.text:
+        return None
+    numbers = _numbers(content, keys, len(schema.names))
+    if numbers is None:
+        return None
+    check_rows(len(numbers), max_rows)
+    return schema.checked(numbers, None, len(numbers))
+
+
+def _numbers(content: bytes, keys: Collection[str], width: int) -> Array | None:
+    """float64, shape (rows, width)."""
+    parser = _parsers.__dict__.setdefault("parser", simdjson.Parser())
+    try:
+        document = parser.parse(content)
+        found = list(document.keys()) if isinstance(document, simdjson.Object) else []
+        rows = document[found[0]] if len(found) == 1 and found[0] in keys else None
+        # As many brackets as rows: no row holds a list of its own, which as_buffer would flatten.
+        if not isinstance(rows, simdjson.Array) or content.count(b"[") != len(rows) + 1:
+            return None
+        if set(map(len, rows)) != {width}:  # type: ignore[arg-type]
+            return None
+        return np.frombuffer(rows.as_buffer(of_type="d"), dtype=np.float64).reshape(-1, width)
+    except (ValueError, TypeError, RuntimeError):
+        return None

@@ -1,0 +1,173 @@
+"""One client's connection, on the worker's event loop: bytes in, calls of the WSGI application, bytes out.
+
+Nothing that a client does holds a thread: heads and bodies are collected here, and only whole requests reach the
+application. Quick ones are answered right here, which costs less than handing them to a thread; the others by a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from model_server.http_answer import Answer, render
+from model_server.http_reader import Refused, RequestReader, WholeRequest
+from model_server.message import Reply, plain_error
+
+if TYPE_CHECKING:
+    from model_server.http_server import HttpServer
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+MAX_QUEUED = 64
+LINGER_SECONDS = 2.0
+LARGE_BYTES = 256 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests, has them answered one at a time, writes the answers in order."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._queue: deque[WholeRequest | Reply] = deque()
+        self._serving: WholeRequest | None = None
+        self._lingering = False
+        self._reserved_bytes = 0
+        self.deadline = server.now() + server.limits.head_seconds  # when `expire` is called, in the loop's time
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there; its first head must come in time."""
+        server = self._server
+        self._transport: Any = transport
+        self._remote = str((transport.get_extra_info("peername") or ("",))[0])
+        self._reader = RequestReader(
+            server.environ,
+            server.heads,
+            server.limits.max_body_bytes,
+            server.admit,
+            lambda: transport.write(CONTINUE),  # type: ignore[attr-defined]
+        )
+        server.connections.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """What is still queued has nobody to go to."""
+        self._queue.clear()
+        self._release()
+        self._server.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        """The short way for a whole request whose head is known, the parser for anything else."""
+        if self._reader.phase == "idle" and not (self._serving or self._queue or self._lingering):
+            end = data.find(b"\r\n\r\n") + 4
+            found = self._server.heads.find(data[:end])
+            if found is not None and found[1] == len(data) - end and self._server.admit(found[0]) is None:
+                self._serve(WholeRequest(found[0].copy(), data[end:], True))
+                return
+        if not self._lingering:  # what comes after a refusal is read, lest the answer be lost to a reset, and dropped
+            self._parse(data)
+
+    def eof_received(self) -> bool:
+        """A client that has closed its side may still read the answer to what it sent whole."""
+        return self._serving is not None
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we answer; it gets as long as for sending a body."""
+        self.deadline = self._server.now() + self._server.limits.body_seconds
+
+    def is_idle(self) -> bool:
+        """Between two requests."""
+        return self._reader.phase == "idle" and not (self._serving or self._queue or self._lingering)
+
+    def close(self) -> None:
+        """Once what is written has gone out."""
+        self._transport.close()
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self._serving:
+            self._answer(plain_error(503, "the request took too long and was given up"), last=True)
+        elif self._transport.get_write_buffer_size() or self._lingering:
+            self._transport.abort()
+        elif self._reader.phase != "idle":
+            self._refuse(plain_error(408, "the request did not arrive in time"))
+        else:
+            self._transport.close()
+
+    def finish(self, request: WholeRequest, answer: Answer) -> None:
+        """A thread's answer; it comes too late if the request was given up or the client has gone."""
+        if self._serving is request:
+            self._answer(answer)
+
+    def go_on_reading(self) -> None:
+        """There is room for the large body that was held back."""
+        self.deadline = self._server.now() + self._server.limits.body_seconds
+        self._transport.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
+        reader = self._reader
+        before = (reader.number, reader.phase)
+        try:
+            self._queue.extend(reader.feed(data))
+        except Refused as refused:
+            self._queue.extend([*reader.take(), refused.reply])
+        if (reader.number, reader.phase) != before:
+            self._began(reader)
+        self._next()
+        if len(self._queue) > MAX_QUEUED:
+            self._transport.pause_reading()
+
+    def _began(self, reader: RequestReader) -> None:
+        """Another part of a request is under way: it has a deadline of its own, and a large body needs room."""
+        limits = self._server.limits
+        self.deadline = self._server.now() + (limits.body_seconds if reader.phase == "body" else limits.head_seconds)
+        if reader.phase == "body" and reader.announced_bytes > LARGE_BYTES and not self._reserved_bytes:
+            self._reserved_bytes = reader.announced_bytes
+            if not self._server.room.reserve(self, self._reserved_bytes):
+                self.deadline = float("inf")
+                self._transport.pause_reading()
+
+    def _next(self) -> None:
+        while self._queue and not self._serving:
+            item = self._queue.popleft()
+            if isinstance(item, Reply):
+                self._refuse(item)
+                return
+            self._serve(item)
+
+    def _serve(self, request: WholeRequest) -> None:
+        server, environ = self._server, request.environ
+        environ["REMOTE_ADDR"] = self._remote
+        self._serving = request
+        if server.is_quick(environ, len(request.body)):
+            self._answer(server.call(request))
+        else:
+            self.deadline = server.now() + server.limits.answer_seconds
+            server.call_in_thread(self, request)
+
+    def _answer(self, answer: Answer | Reply, *, last: bool = False) -> None:
+        request, self._serving = self._serving, None
+        assert request is not None
+        keep = request.keep_alive and not last and not self._server.draining
+        self._transport.writelines(render(answer, request.environ, keep_alive=keep))
+        self._release()
+        if not keep:
+            self._queue.clear()
+            self._transport.close()
+            return
+        self.deadline = self._server.now() + self._server.limits.keep_alive_seconds
+        if self._reader.phase == "idle" and not self._queue:
+            self._transport.resume_reading()
+
+    def _refuse(self, reply: Reply) -> None:
+        """Answer without reading on: the client gets a moment to read that, then the connection closes."""
+        self._transport.writelines(render(reply, {}, keep_alive=False))
+        self._release()
+        self._queue.clear()
+        self._lingering = True
+        self.deadline = self._server.now() + LINGER_SECONDS
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _release(self) -> None:
+        if self._reserved_bytes:
+            self._server.room.release(self, self._reserved_bytes)
+            self._reserved_bytes = 0

@@ -1,0 +1,41 @@
+"""A rate limit per API key, kept in memory that all workers share.
+
+The generic cell rate algorithm (GCRA; ITU-T I.371): for each key one number, the time at which its allowance is whole
+again. A request moves it on by 1/rate; one that would move it more than burst/rate ahead of now is refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import tempfile
+import time
+
+
+class RateLimit:
+    """To be made before workers are forked.
+
+    Args:
+        keys: how many there are.
+        per_second: requests a second that a key may send in the long run.
+        burst: how many may come at once.
+    """
+
+    def __init__(self, keys: int, per_second: float, burst: int) -> None:
+        self._interval, self._tolerance = 1 / per_second, burst / per_second
+        self._whole_at = memoryview(mmap.mmap(-1, max(1, keys) * 8)).cast("d")
+        # The kernel gives a lock on a file back when its holder dies; one in shared memory would stay locked.
+        self._lock = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the server
+
+    def wait_seconds(self, key: int, now: float | None = None) -> float:
+        """0 if the request may pass, and then it counts; else after how many seconds the next one may."""
+        now = time.monotonic() if now is None else now
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            whole_at = max(self._whole_at[key], now) + self._interval
+            if whole_at - now > self._tolerance:
+                return whole_at - now - self._tolerance
+            self._whole_at[key] = whole_at
+            return 0.0
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
