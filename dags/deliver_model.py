@@ -135,6 +135,7 @@ def deliver_model(model: ModelFile) -> DAG:
                 RollOutProcessOperator(
                     task_id="roll_out_process",
                     target=deployment.process,
+                    access=model.access,
                     bundle=evaluate_model.output,
                     decision=decide_release.output,
                     **run,
@@ -154,6 +155,7 @@ def deliver_model(model: ModelFile) -> DAG:
                 VerifyEndpointOperator(
                     task_id="verify_endpoint",
                     bundle=evaluate_model.output,
+                    access=model.access,
                     endpoint=f"{{{{ ti.xcom_pull(task_ids='{rollout.task_id}')['endpoint'] }}}}",
                     **where,
                 )
@@ -212,7 +214,7 @@ def undo_tasks(model: ModelFile, run: dict) -> list[BaseOperator]:
             for number, rule_set in enumerate(security_groups(model), start=1)
         ),
         *(
-            RestoreProcessOperator(task_id="restore_process", target=deployment.process, **run)
+            RestoreProcessOperator(task_id="restore_process", target=deployment.process, access=model.access, **run)
             for deployment in model.deploy
             if deployment.process
         ),

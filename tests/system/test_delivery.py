@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.error
 import urllib.request
 from typing import Any
+
+import pytest
 
 from tests.system.conftest import Embedded
 
@@ -26,9 +29,10 @@ deploy:
 """
 
 
-def ask(endpoint: str, features: Any) -> Any:
+def ask(endpoint: str, features: Any, key: str | None = None) -> Any:
     body = json.dumps({"features": features}).encode()
-    request = urllib.request.Request(f"{endpoint}/predict", body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"} | ({"X-API-Key": key} if key else {})
+    request = urllib.request.Request(f"{endpoint}/predict", body, headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)["prediction"]
 
@@ -53,7 +57,7 @@ def test_the_demo_ends_with_an_endpoint_that_answers_and_a_second_one_does_nothi
 
 
 def test_a_new_model_is_one_new_file(embedded: Embedded) -> None:
-    """Another dataset, another format, another estimator, a regression."""
+    """Another dataset, another format, another estimator, a regression; and as it does not say open, it wants a key."""
     import boto3
 
     settings = json.loads(embedded.profile.connection_to_cloud())
@@ -72,8 +76,11 @@ def test_a_new_model_is_one_new_file(embedded: Embedded) -> None:
     done = embedded.command("demo", "tips")
     assert done.returncode == 0, done.stdout + done.stderr
     endpoint = done.stdout.strip().splitlines()[-1].removeprefix("endpoint: ")
-    prediction = ask(endpoint, {"bill": 30, "day": "Sun"})
-    assert abs(prediction - 3.0) < 0.5
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        ask(endpoint, {"bill": 30, "day": "Sun"})
+    key = embedded.profile.layout.api_key
+    assert f'it wants an API key: curl -H "Authorization: Bearer $(cat {key})"' in done.stdout
+    assert abs(ask(endpoint, {"bill": 30, "day": "Sun"}, key.read_text()) - 3.0) < 0.5
 
 
 def test_a_broken_model_file_is_one_import_error_and_the_others_live(embedded: Embedded) -> None:

@@ -137,6 +137,18 @@ class Https(Section):
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
 
+class Access(Section):
+    """Who may ask the endpoint: whoever has one of its API keys, or everyone."""
+
+    open: bool = Field(False, description="true: everyone may ask, without an API key.")
+    conn_id: str = Field(
+        "slipway_api_keys",
+        description="Airflow connection: its password is a key, its extra key_hashes a list of sha256:<hex> of more keys.",
+    )
+    requests_per_second: float = Field(0, ge=0, description="Per key, over all workers; 0: no limit.")
+    burst: int = Field(100, ge=1, description="Requests that may come at once before that rate counts.")
+
+
 class ModelFile(Section):
     """One model: dataset, training, gate, where it is served and who may reach it."""
 
@@ -155,6 +167,7 @@ class ModelFile(Section):
     gate: Gate = Gate()
     image: Image | None = None
     deploy: tuple[Deployment, ...] = ()
+    access: Access = Access()
     firewall: tuple[Firewall, ...] = ()
     https: Https | None = None
 

@@ -29,8 +29,11 @@ def run_demo(profile: Profile, model: str, date: str | None) -> None:
     _conclude(results)
     say(f"airflow: {api.url}/dags/{dag_id} ({admin_password_hint(profile.layout)})")
     say(f"took {time.monotonic() - began:.0f} s")
-    for endpoint in _endpoints(results):
-        say(f"endpoint: {endpoint}")
+    rollouts = _rollouts(results)
+    if not all(rollout["open"] for rollout in rollouts):
+        say(f'it wants an API key: curl -H "Authorization: Bearer $(cat {profile.layout.api_key})" ...')
+    for rollout in rollouts:
+        say(f"endpoint: {rollout['endpoint']}")
 
 
 def _conclude(results: dict[str, dict[str, Any]]) -> None:
@@ -43,6 +46,5 @@ def _conclude(results: dict[str, dict[str, Any]]) -> None:
         say(promoted["summary"])
 
 
-def _endpoints(results: dict[str, dict[str, Any]]) -> list[str]:
-    found = [result["endpoint"] for name, result in results.items() if name.startswith("rollout.")]
-    return [endpoint for endpoint in found if endpoint]
+def _rollouts(results: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [result for name, result in results.items() if name.startswith("rollout.")]

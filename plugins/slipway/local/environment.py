@@ -48,6 +48,7 @@ def airflow_environment(layout: Layout, ports: Ports, secrets: Secrets, caller: 
         "AWS_EC2_METADATA_DISABLED": "true",
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports usage to its maker by default
         "AIRFLOW_CONN_AWS_DEFAULT": stand_in_connection(ports),
+        "AIRFLOW_CONN_SLIPWAY_API_KEYS": json.dumps({"conn_type": "generic", "password": secrets.api_key}),
         **caller,
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
         "AIRFLOW_HOME": str(layout.airflow_home),

@@ -48,6 +48,11 @@ class Layout:
         return self.home / "serving"
 
     @property
+    def api_key(self) -> Path:
+        """The API key of the models served here."""
+        return self.run / "api_key"
+
+    @property
     def passwords(self) -> Path:
         """The generated log-in of Airflow's UI."""
         return self.airflow_home / "simple_auth_manager_passwords.json"

@@ -15,12 +15,13 @@ from slipway.local.layout import Layout
 
 @dataclass(frozen=True)
 class Secrets:
-    """Keys that Airflow's parts share, and the password of its user `admin`."""
+    """Keys that Airflow's parts share, the password of its user `admin`, and the API key of served models."""
 
     fernet_key: str
     jwt_secret: str
     api_secret: str
     admin_password: str
+    api_key: str
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,25 @@ class Ports:
 def ensure_secrets(layout: Layout) -> Secrets:
     """Read the secrets, or make them at the first start."""
     path = layout.run / "secrets.json"
-    if not path.exists():
-        fresh = Secrets(
-            fernet_key=base64.urlsafe_b64encode(os.urandom(32)).decode(),
-            jwt_secret=secrets.token_urlsafe(64),
-            api_secret=secrets.token_urlsafe(32),
-            admin_password=secrets.token_urlsafe(12),
-        )
-        _write_private(path, json.dumps(asdict(fresh)))
-    found = Secrets(**json.loads(path.read_text()))
+    known = json.loads(path.read_text()) if path.exists() else {}
+    found = Secrets(**{**asdict(_fresh()), **known})  # a profile of an earlier version gets what it has not
+    if asdict(found) != known:
+        _write_private(path, json.dumps(asdict(found)))
+    if not layout.api_key.exists():
+        _write_private(layout.api_key, found.api_key)
     if not layout.passwords.exists():
         _write_private(layout.passwords, json.dumps({"admin": found.admin_password}))
     return found
+
+
+def _fresh() -> Secrets:
+    return Secrets(
+        fernet_key=base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        jwt_secret=secrets.token_urlsafe(64),
+        api_secret=secrets.token_urlsafe(32),
+        admin_password=secrets.token_urlsafe(12),
+        api_key=secrets.token_urlsafe(32),
+    )
 
 
 def ensure_ports(layout: Layout, *, running: bool) -> Ports:

@@ -11,8 +11,9 @@ from slipway.core.model_file import ModelFile
 class Endpoint(TypedDict):
     """One thing the run needs to reach.
 
-    `kind` is ``source`` (a dataset to read), ``store`` (to read and write), ``ec2`` or ``unavailable`` (declared, but
-    not part of this version: the check fails before anything is trained); `address` a URI, a region, or the reason.
+    `kind` is ``source`` (a dataset to read), ``store`` (to read and write), ``ec2``, ``api_keys`` (the served endpoint's) or
+    ``unavailable`` (declared, but not part of this version: the check fails before anything is trained); `address` a URI, a
+    region, or the reason.
     """
 
     name: str
@@ -38,7 +39,7 @@ def endpoints_of(model: ModelFile, dataset_uri: str | None = None) -> list[Endpo
         {"name": "store", "kind": "store", "address": model.store, "conn_id": model.store_conn_id},
     ]
     groups = [firewall.aws_security_group for firewall in model.firewall if firewall.aws_security_group]
-    return [*endpoints, *(_security_group(group) for group in groups), *_unavailable(model)]
+    return [*endpoints, *(_security_group(group) for group in groups), *_api_keys(model), *_unavailable(model)]
 
 
 def _security_group(group: AwsSecurityGroup) -> Endpoint:
@@ -48,6 +49,13 @@ def _security_group(group: AwsSecurityGroup) -> Endpoint:
         "address": group.region or "",
         "conn_id": group.conn_id,
     }
+
+
+def _api_keys(model: ModelFile) -> list[Endpoint]:
+    if model.access.open or not model.deploy:
+        return []
+    conn_id = model.access.conn_id
+    return [{"name": f"API keys {conn_id}", "kind": "api_keys", "address": conn_id, "conn_id": conn_id}]
 
 
 def _unavailable(model: ModelFile) -> list[Endpoint]:

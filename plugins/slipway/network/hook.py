@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from slipway.access.hook import ApiKeyHook
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, UnavailableError
 from slipway.network.endpoint import Endpoint
 from slipway.network.probe import Step, probe_url
@@ -29,8 +30,13 @@ class ConnectivityHook:
         if kind == "source":
             open_object(self._endpoint["address"])  # no I/O: an address that cannot be one is not worth a look-up
         steps = self._reach()
-        check = {"source": self._read_source, "store": self._use_store, "ec2": self._ask_ec2}[kind]
-        return [*steps, check()]
+        checks = {
+            "source": self._read_source,
+            "store": self._use_store,
+            "ec2": self._ask_ec2,
+            "api_keys": self._read_keys,
+        }
+        return [*steps, checks[kind]()]
 
     def _reach(self) -> list[Step]:
         url = self._url()
@@ -48,6 +54,8 @@ class ConnectivityHook:
         """The HTTP endpoint behind the address; None for a local path."""
         if self._endpoint["kind"] == "ec2":
             return self._aws_url("ec2")
+        if self._endpoint["kind"] == "api_keys":
+            return None
         scheme, host, _ = split_uri(self._endpoint["address"])
         if scheme in {"http", "https"}:
             return f"{scheme}://{host}"
@@ -82,6 +90,10 @@ class ConnectivityHook:
         store.write(".slipway-connectivity", b"may be deleted")
         store.delete(".slipway-connectivity")
         return Step("credentials", True, 0.0, f"may write to {self._endpoint['address']}")
+
+    def _read_keys(self) -> Step:
+        keys = ApiKeyHook(self._endpoint["address"]).get_keys()
+        return Step("credentials", True, 0.0, f"{len(keys.hashes)} API keys in connection {self._endpoint['address']}")
 
     def _ask_ec2(self) -> Step:
         from botocore.exceptions import ClientError

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from slipway.core.model_file import Access
     from slipway.core.model_file import ProcessTarget as ProcessSection
     from slipway.rollout.process import ProcessTarget
+    from slipway.rollout.server_command import ServerAccess
 
 _STEP = "rollout/process"
 
@@ -38,12 +40,13 @@ class _ProcessOperator(BaseOperator):
         store: str,
         store_conn_id: str | None = None,
         target: ProcessSection,
+        access: Access,
         run_id: str = "{{ run_id }}",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.model, self.store, self.store_conn_id = model, store, store_conn_id
-        self.target, self.run_id = target, run_id
+        self.target, self.access, self.run_id = target, access, run_id
 
     def folder(self) -> Path:
         """The endpoint's state folder."""
@@ -62,13 +65,34 @@ class _ProcessOperator(BaseOperator):
         endpoint, before = self.endpoint(), self.endpoint().find_active()
         bundle = ensure_bundle(store, key, digest, bundles)
         serving, changed = endpoint.ensure_serving(
-            bundle, digest, workers=self.target.workers, port=port, serving=serving_folder()
+            bundle,
+            digest,
+            workers=self.target.workers,
+            port=port,
+            serving=serving_folder(),
+            access=self.server_access(),
         )
         if changed:
             keep_bundles(bundles, {digest} | ({before.digest} if before else set()))
         verb = "rolled out" if changed else "already serving, nothing to roll out:"
         summary = f"{verb} {short(digest)} at {serving.endpoint}"
-        return {"target": "process", **asdict(serving), "changed": changed, "summary": summary}
+        return {
+            "target": "process",
+            **asdict(serving),
+            "open": self.access.open,
+            "changed": changed,
+            "summary": summary,
+        }
+
+    def server_access(self) -> ServerAccess | None:
+        """Who may ask, with the hashes of their keys; None: everyone."""
+        if self.access.open:
+            return None
+        from slipway.access.hook import ApiKeyHook
+        from slipway.rollout.server_command import ServerAccess
+
+        hashes = ApiKeyHook(self.access.conn_id).get_keys().hashes
+        return ServerAccess(hashes, self.access.requests_per_second, self.access.burst)
 
     def endpoint(self) -> ProcessTarget:
         """The endpoint on this machine."""
@@ -92,7 +116,7 @@ class RollOutProcessOperator(_ProcessOperator):
         self.bundle, self.decision = bundle, decision
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns ``{"target", "endpoint", "digest", "workers", "changed", "summary"}``."""
+        """Returns ``{"target", "endpoint", "digest", "workers", "open", "changed", "summary"}``."""
         if not self.decision["deploy"]:
             self.log.info("not rolled out: %s: %s", self.decision["outcome"], self.decision["reason"])
             raise AirflowSkipException(self.decision["reason"])

@@ -20,6 +20,7 @@ import psutil
 
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError, UnavailableError
 from slipway.core.identity import short
+from slipway.rollout.server_command import ServerAccess, server_command
 from slipway.rollout.state import Desired, Status, read_desired, read_status, write_json
 from slipway.rollout.supervisor import DRAIN_SECONDS, PORT_TAKEN
 
@@ -50,7 +51,15 @@ class ProcessTarget:
         return Serving(f"http://127.0.0.1:{status.port}", status.active, desired.workers)
 
     def ensure_serving(
-        self, bundle: Path, digest: str, *, workers: int, port: int, serving: Path, timeout_seconds: float = 120
+        self,
+        bundle: Path,
+        digest: str,
+        *,
+        workers: int,
+        port: int,
+        serving: Path,
+        access: ServerAccess | None = None,
+        timeout_seconds: float = 120,
     ) -> tuple[Serving, bool]:
         """Bring a bundle into service without losing a request.
 
@@ -60,6 +69,7 @@ class ProcessTarget:
             workers: server processes.
             port: of the endpoint; 0: a free one at the first rollout, the same ever after.
             serving: the folder with the package `model_server`.
+            access: who may ask; None: everyone.
             timeout_seconds: how long the new version may take to get ready.
 
         Returns:
@@ -72,12 +82,12 @@ class ProcessTarget:
             UnavailableError: the supervisor did not answer.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        active = self.find_active()
+        command = server_command(bundle, digest, access, self._folder)
+        active, desired = self.find_active(), read_desired(self._folder)
         if active and port and not active.endpoint.endswith(f":{port}"):
             raise self._elsewhere(active, port)
-        if active and (active.digest, active.workers) == (digest, workers):
+        if active and desired and (active.digest, desired.workers, desired.command) == (digest, workers, command):
             return active, False
-        command = [sys.executable, "-m", "model_server", "--bundle", str(bundle), "--digest", digest, "--open"]
         generation = self.write_desired(digest, workers, command, serving, timeout_seconds)
         self._ensure_supervisor(port)
         return self._wait(generation, timeout_seconds + DRAIN_SECONDS + 20), True

@@ -20,17 +20,30 @@ class Answer:
     digest: str
 
 
-def ask(endpoint: str, rows: list[list[Any]], *, probabilities: bool, timeout_seconds: float = 30) -> Answer:
+def ask(
+    endpoint: str,
+    rows: list[list[Any]],
+    *,
+    probabilities: bool,
+    api_key: str | None = None,
+    timeout_seconds: float = 30,
+) -> Answer:
     """POST all rows at once; a refused connection is tried again until the time is up.
+
+    Args:
+        endpoint: its URL.
+        rows: positional rows of JSON values.
+        probabilities: whether to ask for them too.
+        api_key: None: the endpoint is open.
+        timeout_seconds: for all tries together.
 
     Raises:
         RolloutError: the endpoint refused the rows; holds its error text.
         UnavailableError: nothing answered in time.
     """
     url = f"{endpoint}/predict" + ("?probabilities=true" if probabilities else "")
-    request = urllib.request.Request(
-        url, json.dumps({"features": rows}).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    request = urllib.request.Request(url, json.dumps({"features": rows}).encode(), headers, method="POST")
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:

@@ -12,7 +12,7 @@ from slipway.verification.client import ask
 from slipway.verification.golden import find_difference
 
 
-def verify(store: ObjectStore, key: str, digest: str, endpoint: str) -> int:
+def verify(store: ObjectStore, key: str, digest: str, endpoint: str, api_key: str | None = None) -> int:
     """Replay the golden rows of the bundle at `key`; returns how many there are.
 
     Raises:
@@ -21,7 +21,7 @@ def verify(store: ObjectStore, key: str, digest: str, endpoint: str) -> int:
         UnavailableError: the endpoint does not answer.
     """
     golden = _golden(store, key, digest)
-    answer = ask(endpoint, golden["rows"], probabilities=golden["probabilities"] is not None)
+    answer = ask(endpoint, golden["rows"], probabilities=golden["probabilities"] is not None, api_key=api_key)
     if answer.digest != digest:
         why = f"bundle {answer.digest or '(none named)'} answered, expected {digest}"
         raise _failed(endpoint, why)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from slipway.core.model_file import Access
+
 
 class VerifyEndpointOperator(BaseOperator):
     """Ask the endpoint, through the address its users have, what training predicted for the golden rows.
@@ -22,11 +24,19 @@ class VerifyEndpointOperator(BaseOperator):
     ui_color = "#e6f2ec"
 
     def __init__(
-        self, *, model: str, store: str, store_conn_id: str | None = None, bundle: Any, endpoint: str, **kwargs: Any
+        self,
+        *,
+        model: str,
+        store: str,
+        store_conn_id: str | None = None,
+        bundle: Any,
+        endpoint: str,
+        access: Access,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.model, self.store, self.store_conn_id = model, store, store_conn_id
-        self.bundle, self.endpoint = bundle, endpoint
+        self.bundle, self.endpoint, self.access = bundle, endpoint, access
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"endpoint", "rows", "digest", "changed", "summary"}``."""
@@ -34,7 +44,7 @@ class VerifyEndpointOperator(BaseOperator):
         from slipway.verification.golden_check import verify
 
         store = open_store(f"{self.store}/{self.model}", self.store_conn_id)
-        rows = verify(store, self.bundle["key"], self.bundle["digest"], self.endpoint)
+        rows = verify(store, self.bundle["key"], self.bundle["digest"], self.endpoint, self._key())
         summary = f"{rows} golden rows answered as in training by {self.endpoint}"
         self.log.info(summary)
         return {
@@ -44,3 +54,10 @@ class VerifyEndpointOperator(BaseOperator):
             "changed": False,
             "summary": summary,
         }
+
+    def _key(self) -> str | None:
+        if self.access.open:
+            return None
+        from slipway.access.hook import ApiKeyHook
+
+        return ApiKeyHook(self.access.conn_id).get_keys().own

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
 from slipway.rollout.process import ProcessTarget, Serving
+from slipway.rollout.server_command import ServerAccess
 from slipway.rollout.state import read_desired, read_status
 from tests.bundle_maker import make_bundle, write_manifest
 from tests.parts import require_program
@@ -302,6 +305,28 @@ def test_a_bundle_for_joblib_serves_too(folder: Path) -> None:
     serving, _ = roll_out(folder, folder / "bundles" / "joblib", digest)
     assert ask(serving.endpoint) == (200, digest, {"prediction": "setosa"})
     shutil.rmtree(folder / "bundles")
+
+
+def test_other_api_keys_are_a_new_rollout_and_the_old_key_is_denied(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), _] = bundles.items()
+    for key, changed in (("first key", True), ("first key", False), ("second key", True)):
+        access = ServerAccess(ApiKeys.of(key).hashes, requests_per_second=0, burst=1)
+        target = ProcessTarget(folder)
+        serving, done = target.ensure_serving(bundle, digest, workers=1, port=0, serving=SERVING, access=access)
+        assert done is changed
+        assert status_of(serving.endpoint, key) == 200
+    assert status_of(serving.endpoint, "first key") == 401
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.glob("key-hashes-*"))
+    assert not any(b"second key" in path.read_bytes() for path in folder.glob("*") if path.is_file())
+
+
+def status_of(endpoint: str, key: str) -> int:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/predict", BODY.encode(), headers)) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def answers(endpoint: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from slipway.core.errors import AbsentError, RolloutError, UnavailableError
+from slipway.core.model_file import Access
 from slipway.verification.client import ask
 from slipway.verification.operators import VerifyEndpointOperator
 from tests.bundle_maker import write_manifest
@@ -38,7 +39,12 @@ def store_bundle(root: Path, golden: dict[str, Any] = GOLDEN, classes: list[Any]
 
 def verify(root: Path, bundle: dict[str, str], url: str) -> dict[str, Any]:
     operator = VerifyEndpointOperator(
-        task_id="verify_endpoint", model="iris", store=str(root), bundle=bundle, endpoint="{{ url }}"
+        task_id="verify_endpoint",
+        model="iris",
+        store=str(root),
+        bundle=bundle,
+        endpoint="{{ url }}",
+        access=Access(open=True),
     )
     operator.render_template_fields({"url": url})
     return operator.execute({})

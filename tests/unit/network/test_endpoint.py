@@ -37,6 +37,7 @@ def test_what_this_version_cannot_do_is_listed_to_fail_before_training() -> None
         image={"repository": "registry.example.com/iris"},
         deploy=[{"process": {}}, {"docker": {}}, {"kubernetes": {}}],
         https={"domain": "iris.example.com", "email": "ops@example.com"},
+        access={"open": True},
     )
     assert [(each["name"], each["kind"]) for each in endpoints_of(declared)[2:]] == [
         ("deploy: docker", "unavailable"),
@@ -50,3 +51,13 @@ def test_the_list_is_json_with_the_jinja_left_in() -> None:
     found = endpoints_of(model(), "{{ params.dataset_uri }}")
     assert json.loads(json.dumps(found)) == found
     assert found[0]["address"] == "{{ params.dataset_uri }}"
+
+
+def test_an_endpoint_that_is_not_open_needs_its_api_keys_before_anything_is_trained() -> None:
+    assert {
+        "name": "API keys flights_keys",
+        "kind": "api_keys",
+        "address": "flights_keys",
+        "conn_id": "flights_keys",
+    } in (endpoints_of(model(deploy=[{"process": {}}], access={"conn_id": "flights_keys"})))
+    assert all(each["kind"] != "api_keys" for each in endpoints_of(model(access={"conn_id": "flights_keys"})))

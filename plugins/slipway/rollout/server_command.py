@@ -1,0 +1,48 @@
+"""The command that starts the model server on a bundle."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway.core.identity import sha256_hex
+
+
+@dataclass(frozen=True)
+class ServerAccess:
+    """Who may ask a server, and how often.
+
+    Attributes:
+        key_hashes: ``sha256:<hex>`` of the API keys.
+        requests_per_second: per key; 0: no limit.
+        burst: requests that may come at once.
+    """
+
+    key_hashes: tuple[str, ...]
+    requests_per_second: float
+    burst: int
+
+
+def server_command(bundle: Path, digest: str, access: ServerAccess | None, folder: Path) -> list[str]:
+    """The command; two are equal exactly if their servers answer alike. The hashes go into a file below `folder`."""
+    command = [sys.executable, "-m", "model_server", "--bundle", str(bundle), "--digest", digest]
+    if access is None:
+        return [*command, "--open"]
+    command += ["--key-hashes", str(_ensure_key_file(access.key_hashes, folder))]
+    if access.requests_per_second:
+        command += ["--requests-per-second", f"{access.requests_per_second:g}", "--burst", str(access.burst)]
+    return command
+
+
+def _ensure_key_file(hashes: tuple[str, ...], folder: Path) -> Path:
+    """Named after its content, so that other keys make another command, and a new server takes over."""
+    text = "\n".join(hashes) + "\n"
+    path = folder / f"key-hashes-{sha256_hex(text.encode())[:12]}"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(text)
+        part.replace(path)
+    return path
