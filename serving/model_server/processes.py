@@ -37,6 +37,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             "workers": options.workers,
             "worker_class": "model_server.http_worker.HttpWorker",
             "backlog": 1024,
+            # Where the heartbeat's files lie: in memory, which is there also where no file system may be written.
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             "graceful_timeout": DRAIN_SECONDS,
             "timeout": 120,
             "pre_fork": self._give_row,

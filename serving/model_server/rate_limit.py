@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import mmap
+import os
 import tempfile
 import time
 
@@ -25,7 +26,7 @@ class RateLimit:
         self._interval, self._tolerance = 1 / per_second, burst / per_second
         self._whole_at = memoryview(mmap.mmap(-1, max(1, keys) * 8)).cast("d")
         # The kernel gives a lock on a file back when its holder dies; one in shared memory would stay locked.
-        self._lock = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the server
+        self._lock = _lock_file()
 
     def wait_seconds(self, key: int, now: float | None = None) -> float:
         """0 if the request may pass, and then it counts; else after how many seconds the next one may."""
@@ -39,3 +40,12 @@ class RateLimit:
             return 0.0
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
+
+
+def _lock_file() -> int:
+    """A file that lives as long as a process has it open; in memory where the system can do that."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("rate-limit")
+    descriptor, path = tempfile.mkstemp(prefix="rate-limit-")
+    os.unlink(path)  # noqa: PTH108
+    return descriptor
