@@ -8,6 +8,8 @@ import sys
 
 def main() -> int:
     """Serve until ended."""
+    # ONNX Runtime reports usage to its maker by default; a server reports to nobody.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # Before NumPy is loaded: each worker is one of several, and a pool of threads in each would only compete with the others.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")

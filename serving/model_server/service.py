@@ -1,11 +1,12 @@
 """Puts the parts together: what all workers share is made before they are forked, the rest in each worker.
 
-ONNX Runtime is not imported before the fork: it starts threads, which a fork leaves behind.
+The large libraries are imported before the fork: their pages are shared by all workers, and none pays for it again. ONNX
+Runtime could not be, were its telemetry on, whose threads a fork leaves behind; `__main__` turns it off.
 """
 
 from __future__ import annotations
 
-import flask  # noqa: F401  imported before the fork: its pages are shared by all workers, and none pays for it again
+import flask  # noqa: F401
 import numpy as np  # noqa: F401, TID253
 
 from model_server.api_keys import ApiKeys
@@ -26,6 +27,8 @@ class Service:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings, *, workers: int) -> None:
+        if bundle.metadata["runtime"] == "onnx":
+            import onnxruntime  # noqa: F401  as above
         self._bundle, self._settings = bundle, settings
         self._keys = None if settings.open_to_all else ApiKeys(settings.key_hashes)
         rate = settings.requests_per_second
