@@ -60,7 +60,8 @@ class Gateway:
         is_quick: bool,
         max_body_bytes: int,
     ) -> None:
-        self.limits = HttpLimits(max_body_bytes=max_body_bytes)
+        # As many threads as rows that a slow model may be given together.
+        self.limits = HttpLimits(max_body_bytes=max_body_bytes, threads=HttpLimits.threads if is_quick else 16)
         self._app, self._hot, self._open_paths = app, hot, frozenset(open_paths)
         self._keys, self._rate, self._metrics = keys, rate, metrics
         self._access_log, self._prediction_log = access_log, prediction_log

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np  # noqa: TID253
 import numpy.typing as npt  # noqa: TID253
 
+from model_server.batching import BatchingRuntime
 from model_server.bundle import Bundle
 from model_server.errors import BundleError, NotReadyError, RequestError
 from model_server.labels import Labels
@@ -38,7 +39,8 @@ class Model:
     @classmethod
     def load(cls, bundle: Bundle) -> Model:
         """Load the bundle's runtime; the model is not ready before `warm_up`."""
-        return cls(bundle, load_runtime(bundle))
+        runtime = load_runtime(bundle)
+        return cls(bundle, runtime if runtime.is_quick else BatchingRuntime(runtime))
 
     @property
     def name(self) -> str:
