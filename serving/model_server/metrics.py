@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ class Metrics:
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """One answered request."""
         place = self._routes.get(route, len(self._routes) - 1)
-        bucket = next((number for number, bound in enumerate(BUCKETS) if seconds <= bound), len(BUCKETS))
+        bucket = bisect_left(BUCKETS, seconds)
         histogram = self._buckets_from + place * self._bucket_width
         with self._lock:
             self._row[place * self._status_width + self._places.get(status, len(STATUSES))] += 1
