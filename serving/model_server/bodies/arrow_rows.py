@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np  # noqa: TID253
 import numpy.typing as npt  # noqa: TID253
 
 from model_server.bodies.json_rows import check_rows
-from model_server.errors import MalformedError, SchemaError, UnsupportedError
+from model_server.errors import MalformedError, SchemaError, TooLargeError, UnsupportedError
 from model_server.labels import Labels
 from model_server.runtime import Outputs
 from model_server.schema import FeatureSchema, Inputs
 
 Array = npt.NDArray[Any]
+
+UNPACKED_BYTES = 64 * 1024 * 1024
 
 
 def read_stream(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs:
@@ -25,8 +28,9 @@ def read_stream(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs:
     """
     arrow = _pyarrow()
     try:
+        _refuse_compressed(content)
         table = arrow.ipc.open_stream(content).read_all()
-    except (arrow.ArrowException, OSError, ValueError) as error:
+    except (arrow.ArrowException, OSError, ValueError, IndexError, struct.error) as error:
         raise MalformedError("the body is not an Arrow IPC stream") from error
     return _from_table(table, schema, max_rows)
 
@@ -37,8 +41,11 @@ def read_parquet(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(io.BytesIO(content))
+        # Texts stay in their dictionaries: one long text in there can be the value of every row.
+        texts = [schema.names[place] for place in schema.text]
+        file = parquet.ParquetFile(io.BytesIO(content), read_dictionary=texts)
         check_rows(file.metadata.num_rows, max_rows)
+        _check_unpacked(file.metadata, max(UNPACKED_BYTES, 4 * len(content)))
         _check_names(file.schema_arrow.names, schema)
         table = file.read(columns=schema.names, use_threads=False)
     except (arrow.ArrowException, OSError, ValueError) as error:
@@ -69,7 +76,7 @@ def _from_table(table: Any, schema: FeatureSchema, max_rows: int) -> Inputs:
     check_rows(rows, max_rows)
     if not rows:
         raise MalformedError("the body has no row")
-    _check_names(table.column_names, schema)
+    table = _checked(table, schema)
     numbers = np.empty((rows, len(schema.numeric)), dtype=np.float64) if schema.numeric else None
     for target, place in enumerate(schema.numeric):
         assert numbers is not None
@@ -84,15 +91,71 @@ def _from_table(table: Any, schema: FeatureSchema, max_rows: int) -> Inputs:
 def _check_names(names: list[str], schema: FeatureSchema) -> None:
     if missing := [name for name in schema.names if name not in names]:
         raise SchemaError(f"there is no column {missing[0]!r}; the features are {', '.join(schema.names[:20])}")
+    if twice := [name for name in schema.names if names.count(name) > 1]:
+        raise SchemaError(f"there are several columns {twice[0]!r}")
+
+
+def _checked(table: Any, schema: FeatureSchema) -> Any:
+    """The features' columns, their offsets, dictionary places and UTF-8 looked through: a client can write anything there."""
+    try:
+        _check_names(table.column_names, schema)
+        table = table.select(schema.names)
+        table.validate(full=True)
+    except ValueError as error:  # ArrowInvalid and UnicodeDecodeError are such
+        raise MalformedError("the columns are not what the body's own schema says") from error
+    return table
+
+
+def _check_unpacked(metadata: Any, max_bytes: int) -> None:
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    if sum(group.total_byte_size for group in groups) > max_bytes:
+        raise TooLargeError(f"the Parquet file unpacks to more than {max_bytes} bytes")
+
+
+def _refuse_compressed(content: bytes) -> None:
+    """Compressed buffers would unpack to any size before their rows can be counted.
+
+    A message's head is a flatbuffer: Message.header (slot 2) of the type in slot 1, which is 3 for a RecordBatch or 2 for a
+    DictionaryBatch around one (slot 1). RecordBatch.compression is slot 3. Source: Arrow's format/Message.fbs.
+    """
+    for message in _pyarrow().ipc.MessageReader.open_stream(content):
+        head = message.metadata.to_pybytes()
+        table = _pointed(head, 0)
+        kind = _slot(head, table, 1)
+        batch = _slot(head, table, 2)
+        if not (kind and batch and head[kind] in {2, 3}):
+            continue
+        batch = _pointed(head, batch)
+        if head[kind] == 2 and (inner := _slot(head, batch, 1)):
+            batch = _pointed(head, inner)
+        if _slot(head, batch, 3):
+            raise UnsupportedError("the Arrow buffers are compressed: send them plain, with Content-Encoding: gzip")
+
+
+def _pointed(head: bytes, place: int) -> int:
+    offset: int = struct.unpack_from("<I", head, place)[0]
+    return place + offset
+
+
+def _slot(head: bytes, table: int, number: int) -> int:
+    """The place of a flatbuffer table's field; 0 if it is not set."""
+    fields = table - int(struct.unpack_from("<i", head, table)[0])
+    size, entry = struct.unpack_from("<H", head, fields)[0], 4 + 2 * number
+    offset: int = struct.unpack_from("<H", head, fields + entry)[0] if entry < size else 0
+    return table + offset if offset else 0
 
 
 def _numbers(column: Any, name: str) -> Array:
     """float64, NaN for null."""
     arrow = _pyarrow()
     kind = column.type
+    if arrow.types.is_null(kind):
+        return np.full(len(column), np.nan)
     if not (arrow.types.is_integer(kind) or arrow.types.is_floating(kind) or arrow.types.is_boolean(kind)):
         raise SchemaError(f"column {name}: found {kind}, allowed: numbers or booleans")
-    return column.cast(arrow.float64()).to_numpy(zero_copy_only=False) if column.null_count else _plain(column)
+    return (
+        column.cast(arrow.float64(), safe=False).to_numpy(zero_copy_only=False) if column.null_count else _plain(column)
+    )
 
 
 def _plain(column: Any) -> Array:
@@ -103,13 +166,20 @@ def _plain(column: Any) -> Array:
 def _texts(column: Any, name: str) -> Array:
     arrow = _pyarrow()
     if arrow.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        return np.concatenate([_by_place(part, _texts(part.dictionary, name)) for part in column.chunks])
+    if arrow.types.is_null(column.type):
+        return np.full(len(column), "", dtype=object)
     if not (arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)):
         raise SchemaError(f"column {name}: found {column.type}, allowed: text")
-    texts: Array = column.to_numpy()
-    if column.null_count:
-        texts = np.where(texts == None, "", texts)  # noqa: E711  element by element
+    texts: Array = (column.fill_null("") if column.null_count else column).to_numpy(zero_copy_only=False)
     return texts
+
+
+def _by_place(part: Any, texts: Array) -> Array:
+    """A dictionary array's values, the rows of one place sharing one text."""
+    places = part.indices.cast(_pyarrow().int64()).fill_null(len(texts)).to_numpy()
+    found: Array = np.append(texts, "")[places]
+    return found
 
 
 def _pyarrow() -> Any:

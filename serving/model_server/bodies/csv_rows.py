@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np  # noqa: TID253
 import numpy.typing as npt  # noqa: TID253
 
-from model_server.bodies.json_rows import check_rows
+from model_server.bodies.json_rows import check_rows, first_rows
 from model_server.errors import MalformedError, SchemaError
 from model_server.schema import FeatureSchema, Inputs
 
@@ -29,7 +29,8 @@ def read(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs:
         TooLargeError: too many rows.
     """
     try:
-        rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True) if row]
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        rows = first_rows((row for row in lines if row), max_rows + 1)
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedError(f"the body is not CSV in UTF-8: {error}") from error
     order = list(range(len(schema.names)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import threading
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np  # noqa: TID253
 import numpy.typing as npt  # noqa: TID253
@@ -15,19 +17,25 @@ from model_server.errors import MalformedError, TooLargeError
 from model_server.schema import FeatureSchema, Inputs
 
 Array = npt.NDArray[Any]
+Row = TypeVar("Row")
 
 # Below this, orjson's objects cost less than simdjson's set-up.
 LARGE_BYTES = 4096
+SOME_CONTAINERS = 10_000
 
 _parsers = threading.local()
 
 
-def load(content: bytes) -> Any:
+def load(content: bytes, max_rows: int) -> Any:
     """The value of a JSON text.
 
     Raises:
         MalformedError: it is none (RFC 8259: no NaN, no Infinity), or is nested deeper than 1024.
+        TooLargeError: it holds many more lists and objects than `max_rows` rows need. Each costs twenty times its two
+            brackets, so they are counted before they are made.
     """
+    if len(content) > LARGE_BYTES and content.count(b"[") + content.count(b"{") > 4 * max_rows + SOME_CONTAINERS:
+        raise TooLargeError(f"too many lists and objects in one request, allowed: {max_rows} rows")
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -45,7 +53,7 @@ def read_rows(content: bytes, key: str, schema: FeatureSchema, max_rows: int) ->
     """
     if (inputs := find_numbers(content, {key}, schema, max_rows)) is not None:
         return inputs, False
-    body = load(content)
+    body = load(content, max_rows)
     if not isinstance(body, dict) or key not in body:
         raise MalformedError(f'the body must be JSON like {{"{key}": [..]}}')
     rows, single = schema.rows_of(body[key])
@@ -59,13 +67,21 @@ def check_rows(rows: int, max_rows: int) -> None:
         raise TooLargeError(f"{rows} rows in one request, allowed: {max_rows}")
 
 
+def first_rows(rows: Iterable[Row], max_rows: int) -> list[Row]:
+    """All rows; raises TooLargeError once there are more than allowed, before the others are made."""
+    found = list(islice(rows, max_rows + 1))
+    if len(found) > max_rows:
+        raise TooLargeError(f"more than {max_rows} rows in one request")
+    return found
+
+
 def find_numbers(content: bytes, keys: Collection[str], schema: FeatureSchema, max_rows: int) -> Inputs | None:
     """The checked inputs of a large ``{key: [[number, ..], ..]}``; None for anything else: that is read the slow way.
 
     Raises:
         SchemaError, TooLargeError: as their texts say.
     """
-    if len(content) < LARGE_BYTES or schema.text:
+    if len(content) < LARGE_BYTES or schema.text or content.startswith(codecs.BOM_UTF8):  # which orjson refuses
         return None
     numbers = _numbers(content, keys, len(schema.names))
     if numbers is None:

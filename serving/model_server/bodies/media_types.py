@@ -43,7 +43,7 @@ def choose(accept: str, offered: Sequence[str]) -> str:
 def _parse(part: str) -> tuple[str, int, float]:
     """Name, how specific it is, and its weight; a weight that is no number counts as 0."""
     name, *parameters = (piece.strip() for piece in part.split(";"))
-    weights = [piece[2:] for piece in parameters if piece.startswith("q=")]
+    weights = [piece[2:] for piece in parameters if piece[:2].lower() == "q="]
     try:
         quality = float(weights[0]) if weights else 1.0
     except ValueError:

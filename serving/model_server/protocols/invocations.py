@@ -7,15 +7,16 @@ Content-Type, the answer in what Accept likes. MLflow (its "scoring server" prot
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import orjson
 
 from model_server.bodies import csv_rows, npy_rows
-from model_server.bodies.json_rows import check_rows, find_numbers, load
+from model_server.bodies.json_rows import check_rows, find_numbers, first_rows, load
 from model_server.bodies.media_types import FORMS, choose
 from model_server.bodies.tables import as_columns, reader_of
-from model_server.errors import MalformedError, RequestError, SchemaError, UnsupportedError
+from model_server.errors import MalformedError, RequestError, SchemaError
 from model_server.message import JSON, Reply, Request
 from model_server.model import Model
 from model_server.protocols.protocol import JsonErrors
@@ -58,7 +59,8 @@ class Invocations(JsonErrors):
         if form == "json":
             return self._json(content)
         if form == "jsonl":
-            values = [load(line) for line in content.splitlines() if line.strip()]
+            lines = first_rows((line for line in io.BytesIO(content) if line.strip()), limit)
+            values = [load(line, limit) for line in lines]
             return self._rows([_row_of(value) for value in values])
         return reader_of(form, media_type, READS)(content, schema, limit)
 
@@ -66,11 +68,11 @@ class Invocations(JsonErrors):
         schema, limit = self._model.schema, self._settings.max_rows
         if (inputs := find_numbers(content, ("instances", "inputs"), schema, limit)) is not None:
             return inputs
-        body = load(content)
+        body = load(content, limit)
         if isinstance(body, list):
             return self._rows(body)
         if not isinstance(body, dict):
-            raise UnsupportedError("the JSON body must be an object or a list of rows")
+            raise MalformedError("the JSON body must be an object or a list of rows")
         keys = [key for key in (*MLFLOW_KEYS, "features") if key in body]
         if len(keys) != 1:
             raise MalformedError(f"the body must have exactly one of {', '.join((*MLFLOW_KEYS, 'features'))}")
@@ -125,6 +127,8 @@ def _from_split(value: Any) -> list[dict[str, Any]]:
         return rows
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise MalformedError('"columns" of "dataframe_split" must be a list of names')
+    if len(set(columns)) != len(columns):
+        raise SchemaError('"columns" of "dataframe_split" names a column twice')
     if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
         raise SchemaError(f'every row of "dataframe_split" must have {len(columns)} values, like its columns')
     return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -61,10 +61,10 @@ class OpenInference(JsonErrors):
             raise UnsupportedError(f"Content-Type {request.media_type[:60]}, allowed: {JSON}, {BINARY}")
         content = request.content(self._settings.max_body_bytes)
         said = request.header("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
-        if said is not None and (not said.isdecimal() or int(said) > len(content)):
+        if said is not None and (not said.isdecimal() or len(said) > 18 or int(said) > len(content)):
             raise MalformedError(f"{HEADER_LENGTH} {said[:20]!r} for a body of {len(content)} bytes")
         end = len(content) if said is None else int(said)
-        head = load(content[:end])
+        head = load(content[:end], self._settings.max_rows)
         if not isinstance(head, dict) or not isinstance(head.get("inputs"), list) or not head["inputs"]:
             raise MalformedError('the body must be JSON like {"inputs": [{"name", "shape", "datatype", "data"}, ..]}')
         return head, memoryview(content)[end:]
@@ -78,6 +78,8 @@ class OpenInference(JsonErrors):
         for output in asked:
             if output.get("name") not in offered:
                 raise MalformedError(f"output {str(output.get('name'))[:40]!r}, this model has {', '.join(offered)}")
+        if len({output["name"] for output in asked}) != len(asked):
+            raise MalformedError("an output is asked for twice")
         return [Wanted(each["name"], _parameters(each).get("binary_data", all_binary) is True) for each in asked]
 
     def _inputs(self, given: dict[str, Array]) -> Inputs:

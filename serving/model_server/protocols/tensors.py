@@ -24,6 +24,7 @@ DTYPES = {
     "INT32": "<i4", "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
 MAX_DIMENSIONS = 8
+MAX_SIZE = 2**31 - 1
 
 
 def from_json(tensor: dict[str, Any]) -> Array:
@@ -82,7 +83,7 @@ def _name(tensor: dict[str, Any]) -> str:
 
 def _datatype(tensor: dict[str, Any]) -> str:
     datatype = tensor.get("datatype")
-    if datatype != "BYTES" and datatype not in DTYPES:
+    if datatype != "BYTES" and str(datatype) not in DTYPES:
         raise MalformedError(f"{_name(tensor)}: datatype {str(datatype)[:20]!r}, allowed: {', '.join(DTYPES)}, BYTES")
     return str(datatype)
 
@@ -91,8 +92,10 @@ def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
     shape = tensor.get("shape")
     if not isinstance(shape, list) or not 1 <= len(shape) <= MAX_DIMENSIONS:
         raise MalformedError(f'{_name(tensor)}: "shape" must be a list of 1 to {MAX_DIMENSIONS} sizes')
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise MalformedError(f'{_name(tensor)}: the sizes of "shape" must be whole numbers from 0')
+    if not all(type(size) is int and 0 <= size <= MAX_SIZE for size in shape) or math.prod(shape) > MAX_SIZE:
+        raise MalformedError(f'{_name(tensor)}: the sizes of "shape" must be whole numbers from 0, together {MAX_SIZE}')
+    if 0 in shape:
+        raise SchemaError(f"{_name(tensor)}: shape {shape} has no value")
     return tuple(shape)
 
 

@@ -29,7 +29,7 @@ class Vertex(JsonErrors):
         if request.media_type != JSON:
             raise UnsupportedError(f"Content-Type {request.media_type[:60] or '(none)'}, allowed: {JSON}")
         content = request.content(self._settings.max_body_bytes)
-        if b'"parameters"' in content and _wants_probabilities(content):
+        if b'"parameters"' in content and _wants_probabilities(content, self._settings.max_rows):
             return self._with_probabilities(content)
         inputs, single = read_rows(content, "instances", self._model.schema, self._settings.max_rows)
         if single:
@@ -39,7 +39,7 @@ class Vertex(JsonErrors):
 
     def _with_probabilities(self, content: bytes) -> Reply:
         schema, labels = self._model.schema, self._model.labels
-        rows, single = schema.rows_of(load(content).get("instances"))
+        rows, single = schema.rows_of(load(content, self._settings.max_rows).get("instances"))
         if single:
             raise MalformedError('"instances" must be a list of rows')
         check_rows(len(rows), self._settings.max_rows)
@@ -51,8 +51,8 @@ class Vertex(JsonErrors):
         )
 
 
-def _wants_probabilities(content: bytes) -> bool:
-    body = load(content)
+def _wants_probabilities(content: bytes, max_rows: int) -> bool:
+    body = load(content, max_rows)
     parameters = body.get("parameters") if isinstance(body, dict) else None
     if parameters is not None and not isinstance(parameters, dict):
         raise MalformedError('"parameters" must be an object')
