@@ -54,7 +54,7 @@ def create_app(settings: Settings, model: Model, metrics: Metrics | None = None)
         model: loaded; inference answers 503 until it is warmed up.
         metrics: what `/metrics` shows; without, its own.
     """
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions |= {
@@ -107,7 +107,8 @@ def show_metrics() -> Response:
 def name_the_route() -> None:
     """For the metrics; see gateway.py."""
     endpoint = request.endpoint or "other"
-    request.environ["slipway.route"] = "page" if endpoint.startswith("page.") else endpoint
+    named = {"page": "page", "infer": OpenInference.name}
+    request.environ["slipway.route"] = named.get(endpoint.replace(".", " ").partition(" ")[0], endpoint)
 
 
 def name_the_bundle(response: Response) -> Response:

@@ -52,19 +52,37 @@ def open_bundle(folder: Path, digest: str) -> Bundle:
     """
     manifest = _read(folder / "manifest.json")
     _expect(folder / "manifest.json", f"sha256:{hashlib.sha256(manifest).hexdigest()}", digest)
-    files = {name: entry["sha256"] for name, entry in json.loads(manifest)["files"].items()}
-    metadata = json.loads(_checked(folder, files, "metadata.json"))
+    files = _digests(_object(folder / "manifest.json", manifest), folder)
+    metadata = _object(folder / "metadata.json", _checked(folder, files, "metadata.json"))
     if missing := [name for name in _METADATA if name not in metadata]:
         raise BundleError(f"{folder / 'metadata.json'}: it has no {missing[0]!r}; train the model again")
-    served = _RUNTIME_FILES.get(metadata["runtime"])
+    served = _RUNTIME_FILES.get(str(metadata["runtime"]))
     if served is None:
         known = " or ".join(_RUNTIME_FILES)
         raise BundleError(f"{folder / 'metadata.json'}: runtime {metadata['runtime']!r:.40}, this server runs {known}")
     for name in files:
         if name not in {"metadata.json", "golden.json", served}:
             _check(folder, files, name)
-    golden = json.loads(_checked(folder, files, "golden.json"))
+    golden = _object(folder / "golden.json", _checked(folder, files, "golden.json"))
     return Bundle(digest, metadata, golden, _checked(folder, files, served))
+
+
+def _object(path: Path, data: bytes) -> dict[str, Any]:
+    """A JSON object that has the right digest, which says only that it came so from training."""
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise BundleError(f"{path}: it is not JSON; train the model again") from error
+    if not isinstance(found, dict):
+        raise BundleError(f"{path}: it is no JSON object; train the model again")
+    return found
+
+
+def _digests(manifest: dict[str, Any], folder: Path) -> dict[str, str]:
+    try:
+        return {name: str(entry["sha256"]) for name, entry in manifest["files"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{folder / 'manifest.json'}: it lists no files with their sha256; train again") from error
 
 
 def _checked(folder: Path, files: Mapping[str, str], name: str) -> bytes:

@@ -66,7 +66,11 @@ class Request:
         query = self._environ.get("QUERY_STRING")
         if not query:
             return False
-        value = parse_qs(query, keep_blank_values=True, max_num_fields=20).get(name, ["false"])[-1].lower()
+        try:
+            fields = parse_qs(query, keep_blank_values=True, max_num_fields=20)
+        except ValueError as error:
+            raise MalformedError("the query has more than 20 fields") from error
+        value = fields.get(name, ["false"])[-1].lower()
         if value not in {"", "1", "true", "yes", "0", "false", "no"}:
             raise MalformedError(f"?{name}={value[:20]}, allowed: true or false")
         return value not in {"0", "false", "no"}
@@ -97,4 +101,6 @@ def _inflate(data: bytes, max_bytes: int) -> bytes:
         raise TooLargeError(f"the body unpacks to more than {max_bytes} bytes")
     if not unpacker.eof:
         raise MalformedError("the compressed body ends too early")
+    if unpacker.unused_data:  # read on, a second part could be as large as the first; left out, rows would be missing
+        raise MalformedError("something follows the compressed body: send it in one piece")
     return content
