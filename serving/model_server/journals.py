@@ -62,7 +62,9 @@ class PredictionLog:
 
     def note(self, request: Request, reply: Reply) -> None:
         """Keep the pair, if it is drawn and is small."""
-        if request.media_type != JSON or reply.status != 200 or len(request.body) > MAX_LOGGED_BYTES:
+        if not request.media_type == reply.content_type == JSON or reply.status != 200:
+            return
+        if len(request.body) > MAX_LOGGED_BYTES:
             return
         if random.random() < self._sample:  # noqa: S311  a sample, not a secret
             self._spool.put(Prediction(time.time(), request.body, reply.body))

@@ -46,10 +46,17 @@ class Spool:
         self._wake.set()
         self._thread.join(timeout=5)
 
+    def _encoded(self, record: Any) -> bytes:
+        try:
+            return self._encode(record)
+        except Exception:  # one odd record must not end the log
+            self.dropped += 1
+            return b""
+
     def _run(self) -> None:
         while True:
             closed = self._wake.wait(FLUSH_SECONDS)
-            lines = [self._encode(self._records.popleft()) for _ in range(len(self._records))]
+            lines = [self._encoded(self._records.popleft()) for _ in range(len(self._records))]
             if lines:
                 with contextlib.suppress(OSError):  # a full disk must not end the server; the records are lost
                     self._write(b"".join(lines))
