@@ -32,7 +32,7 @@ QUICK_BYTES = 16 * 1024
 
 
 class Gateway:
-    """A WSGI application; `limits`, `admit` and `is_quick` are what `http_server` asks of one.
+    """A WSGI application; `limits` and the methods but `__call__` are what `http_server` asks of one.
 
     Args:
         app: the Flask application.
@@ -43,7 +43,7 @@ class Gateway:
         metrics: counts every request.
         access_log, prediction_log: None: not kept.
         is_quick: whether the model answers a few rows in microseconds.
-        max_body_bytes: a larger body is refused.
+        limits: of the HTTP layer.
     """
 
     def __init__(
@@ -58,10 +58,9 @@ class Gateway:
         access_log: Spool | None,
         prediction_log: PredictionLog | None,
         is_quick: bool,
-        max_body_bytes: int,
+        limits: HttpLimits,
     ) -> None:
-        # As many threads as rows that a slow model may be given together.
-        self.limits = HttpLimits(max_body_bytes=max_body_bytes, threads=HttpLimits.threads if is_quick else 16)
+        self.limits = limits
         self._app, self._hot, self._open_paths = app, hot, frozenset(open_paths)
         self._keys, self._rate, self._metrics = keys, rate, metrics
         self._access_log, self._prediction_log = access_log, prediction_log
@@ -84,6 +83,18 @@ class Gateway:
             reply = self._refuse(environ, TooManyError(f"this key may ask again in {seconds:.3f} s"))
             return reply._replace(headers=(*reply.headers, ("Retry-After", str(int(seconds) + 1))))
         return None
+
+    def note_refusal(self, environ: Environ, reply: Reply) -> None:
+        """Count and log what the server refused by itself: no HTTP, too large, too slow. Its head may not be whole."""
+        protocol = self._hot.get(environ.get("PATH_INFO", ""))
+        known = {"REQUEST_METHOD": "", "PATH_INFO": ""} | environ
+        self._note(known, protocol.name if protocol else "other", reply.status, time.perf_counter(), len(reply.body))
+
+    def close(self) -> None:
+        """Write out what the logs hold back."""
+        for log in (self._access_log, self._prediction_log):
+            if log:
+                log.close()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""

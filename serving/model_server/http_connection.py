@@ -31,7 +31,9 @@ class Connection(asyncio.Protocol):
         self._queue: deque[WholeRequest | Reply] = deque()
         self._serving: WholeRequest | None = None
         self._lingering = False
+        self._client_is_done = False
         self._reserved_bytes = 0
+        self._waits_for_room = False
         self.deadline = server.now() + server.limits.head_seconds  # when `expire` is called, in the loop's time
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -40,7 +42,7 @@ class Connection(asyncio.Protocol):
         self._transport: Any = transport
         self._remote = str((transport.get_extra_info("peername") or ("",))[0])
         self._reader = RequestReader(
-            server.environ,
+            server.environ | {"REMOTE_ADDR": self._remote},
             server.heads,
             server.limits.max_body_bytes,
             server.admit,
@@ -51,6 +53,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """What is still queued has nobody to go to."""
         self._queue.clear()
+        self._serving = None
         self._release()
         self._server.connections.discard(self)
 
@@ -59,14 +62,20 @@ class Connection(asyncio.Protocol):
         if self._reader.phase == "idle" and not (self._serving or self._queue or self._lingering):
             end = data.find(b"\r\n\r\n") + 4
             found = self._server.heads.find(data[:end])
-            if found is not None and found[1] == len(data) - end and self._server.admit(found[0]) is None:
-                self._serve(WholeRequest(found[0].copy(), data[end:], True))
+            if found is not None and found[1] == len(data) - end:
+                environ = found[0].copy()
+                environ["REMOTE_ADDR"] = self._remote
+                if (refusal := self._server.admit(environ)) is None:
+                    self._serve(WholeRequest(environ, data[end:], True))
+                else:
+                    self._refuse(refusal)
                 return
         if not self._lingering:  # what comes after a refusal is read, lest the answer be lost to a reset, and dropped
             self._parse(data)
 
     def eof_received(self) -> bool:
         """A client that has closed its side may still read the answer to what it sent whole."""
+        self._client_is_done = True
         return self._serving is not None
 
     def pause_writing(self) -> None:
@@ -84,11 +93,15 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed."""
         if self._serving:
-            self._answer(plain_error(503, "the request took too long and was given up"), last=True)
+            reply = plain_error(503, "the request took too long and was given up")
+            self._server.note_refusal(self._serving.environ, reply)
+            self._answer(reply, last=True)
         elif self._transport.get_write_buffer_size() or self._lingering:
             self._transport.abort()
         elif self._reader.phase != "idle":
-            self._refuse(plain_error(408, "the request did not arrive in time"))
+            reply = plain_error(408, "the request did not arrive in time")
+            self._server.note_refusal(self._reader.environ, reply)
+            self._refuse(reply)
         else:
             self._transport.close()
 
@@ -96,10 +109,13 @@ class Connection(asyncio.Protocol):
         """A thread's answer; it comes too late if the request was given up or the client has gone."""
         if self._serving is request:
             self._answer(answer)
+            self._next()
 
     def go_on_reading(self) -> None:
         """There is room for the large body that was held back."""
-        self.deadline = self._server.now() + self._server.limits.body_seconds
+        self._waits_for_room = False
+        if not self._serving:
+            self._wind_clock()
         self._transport.resume_reading()
 
     def _parse(self, data: bytes) -> None:
@@ -108,6 +124,8 @@ class Connection(asyncio.Protocol):
         try:
             self._queue.extend(reader.feed(data))
         except Refused as refused:
+            if not refused.is_noted:
+                self._server.note_refusal(reader.environ, refused.reply)
             self._queue.extend([*reader.take(), refused.reply])
         if (reader.number, reader.phase) != before:
             self._began(reader)
@@ -117,13 +135,19 @@ class Connection(asyncio.Protocol):
 
     def _began(self, reader: RequestReader) -> None:
         """Another part of a request is under way: it has a deadline of its own, and a large body needs room."""
-        limits = self._server.limits
-        self.deadline = self._server.now() + (limits.body_seconds if reader.phase == "body" else limits.head_seconds)
         if reader.phase == "body" and reader.announced_bytes > LARGE_BYTES and not self._reserved_bytes:
             self._reserved_bytes = reader.announced_bytes
             if not self._server.room.reserve(self, self._reserved_bytes):
-                self.deadline = float("inf")
+                self._waits_for_room = True
                 self._transport.pause_reading()
+        if not self._serving:
+            self._wind_clock()
+
+    def _wind_clock(self) -> None:
+        """The deadline of what is awaited from the client now."""
+        limits, phase = self._server.limits, self._reader.phase
+        seconds = {"idle": limits.keep_alive_seconds, "head": limits.head_seconds, "body": limits.body_seconds}[phase]
+        self.deadline = float("inf") if self._waits_for_room else self._server.now() + seconds
 
     def _next(self) -> None:
         while self._queue and not self._serving:
@@ -134,10 +158,9 @@ class Connection(asyncio.Protocol):
             self._serve(item)
 
     def _serve(self, request: WholeRequest) -> None:
-        server, environ = self._server, request.environ
-        environ["REMOTE_ADDR"] = self._remote
+        server = self._server
         self._serving = request
-        if server.is_quick(environ, len(request.body)):
+        if server.is_quick(request.environ, len(request.body)):
             self._answer(server.call(request))
         else:
             self.deadline = server.now() + server.limits.answer_seconds
@@ -146,15 +169,20 @@ class Connection(asyncio.Protocol):
     def _answer(self, answer: Answer | Reply, *, last: bool = False) -> None:
         request, self._serving = self._serving, None
         assert request is not None
-        keep = request.keep_alive and not last and not self._server.draining
+        keep = request.keep_alive and not last
+        if self._server.draining or self._client_is_done:
+            keep = keep and bool(self._queue)
         self._transport.writelines(render(answer, request.environ, keep_alive=keep))
-        self._release()
         if not keep:
             self._queue.clear()
             self._transport.close()
             return
-        self.deadline = self._server.now() + self._server.limits.keep_alive_seconds
-        if self._reader.phase == "idle" and not self._queue:
+        if self._reader.phase == "idle":
+            self._release()
+            self.deadline = self._server.now() + self._server.limits.keep_alive_seconds
+        else:  # the next request has begun, and may hold or await room of its own
+            self._wind_clock()
+        if not (self._queue or self._waits_for_room):
             self._transport.resume_reading()
 
     def _refuse(self, reply: Reply) -> None:
@@ -170,4 +198,4 @@ class Connection(asyncio.Protocol):
     def _release(self) -> None:
         if self._reserved_bytes:
             self._server.room.release(self, self._reserved_bytes)
-            self._reserved_bytes = 0
+            self._reserved_bytes, self._waits_for_room = 0, False

@@ -57,6 +57,16 @@ def put_request_line(environ: Environ, method: bytes, target: bytes, version: st
     environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
 
 
+def head_without_upgrade(environ: Environ) -> bytes:
+    """The bytes of a head that becomes this environ, but for the offer to change to another protocol."""
+    names = {
+        key: key.removeprefix("HTTP_").replace("_", "-") for key in environ if key.startswith(("HTTP_", "CONTENT_"))
+    }
+    lines = [f"{name}: {environ[key]}" for key, name in names.items() if key not in {"HTTP_UPGRADE", "HTTP_CONNECTION"}]
+    first = f"{environ['REQUEST_METHOD']} {environ['RAW_URI']} {environ['SERVER_PROTOCOL']}"
+    return "\r\n".join([first, *lines, "\r\n"]).encode("latin-1")
+
+
 class HeadCache:
     """Heads by their bytes; value: the environ, which is copied for each use, and the body's length in bytes."""
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import httptools
 
-from model_server.http_head import Environ, HeadCache, put_header, put_request_line
+from model_server.http_head import Environ, HeadCache, head_without_upgrade, put_header, put_request_line
 from model_server.message import Reply, plain_error
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -22,11 +22,16 @@ Phase = Literal["idle", "head", "body"]
 
 
 class Refused(Exception):  # noqa: N818  the client's fault, not an error of ours
-    """A request that is answered without being read to its end; its connection cannot be used again."""
+    """A request that is answered without being read to its end; its connection cannot be used again.
 
-    def __init__(self, reply: Reply) -> None:
+    Attributes:
+        reply: what the client gets.
+        is_noted: whether the application refused it, and so knows of it.
+    """
+
+    def __init__(self, reply: Reply, *, is_noted: bool = False) -> None:
         super().__init__(reply.status)
-        self.reply = reply
+        self.reply, self.is_noted = reply, is_noted
 
 
 class WholeRequest(NamedTuple):
@@ -60,8 +65,9 @@ class RequestReader:
         self._admit, self._send_continue = admit, send_continue
         self._parser: Any = httptools.HttpRequestParser(self)
         self._whole: list[WholeRequest] = []
-        self._environ: Environ = {}
-        self._fed_bytes = 0
+        self._fed_bytes = 0  # since a head began, or since the last part of a body
+        self._again = b""  # a head that is to be parsed once more
+        self.environ: Environ = {}  # of the request that is being read
         self.phase: Phase = "idle"
         self.number = 0  # of the request that is being read
         self.announced_bytes = 0  # Content-Length of the body that is being read
@@ -77,14 +83,25 @@ class RequestReader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
-            raise Refused(plain_error(400, "this server does not change protocols")) from error
+            return self._stay(data[error.args[0] :])
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, Refused):
                 raise error.__context__ from None
             raise Refused(plain_error(400, "this is not a request in HTTP/1.1")) from error
-        if self.phase == "head" and self._fed_bytes > MAX_HEAD_BYTES:
+        if self.phase != "idle" and self._fed_bytes > MAX_HEAD_BYTES:  # in a body: of trailers or chunk extensions
             raise _head_too_large()
         return self.take()
+
+    def _stay(self, rest: bytes) -> list[WholeRequest]:
+        """Answer in HTTP/1.1 a client that offered to change to another protocol: it must take that (RFC 9110, 7.8).
+
+        The parser believes that what follows is the other protocol, so a new one gets the head once more without the offer.
+        """
+        if self.environ.get("REQUEST_METHOD") == "CONNECT":
+            raise Refused(plain_error(400, "this server is no proxy"))
+        self._parser = httptools.HttpRequestParser(self)
+        self.phase = "idle"
+        return self.feed(self._again + rest)
 
     def take(self) -> list[WholeRequest]:
         """The whole requests that `feed` has not given out."""
@@ -95,8 +112,8 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         """The first byte of a head."""
-        self.phase, self.number, self._headers = "head", self.number + 1, 0
-        self._environ, self._target, self._body = self._base.copy(), b"", bytearray()
+        self.phase, self.number, self._headers, self._head_bytes = "head", self.number + 1, 0, 0
+        self.environ, self._target, self._body = self._base.copy(), b"", bytearray()
 
     def on_url(self, part: bytes) -> None:
         """A part of the request target."""
@@ -107,18 +124,24 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; or a trailer behind a chunked body, which nobody needs."""
         self._headers += 1
-        if self._headers > MAX_HEADERS:
+        self._head_bytes += len(name) + len(value)
+        if self._headers > MAX_HEADERS or self._head_bytes > MAX_HEAD_BYTES:
             raise _head_too_large()
         if self.phase == "head":
-            put_header(self._environ, name, value)
+            put_header(self.environ, name, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole: what will be refused is refused now."""
-        environ, parser = self._environ, self._parser
+        environ, parser = self.environ, self._parser
         put_request_line(environ, parser.get_method(), self._target, parser.get_http_version())
+        if parser.should_upgrade():
+            self._again = head_without_upgrade(environ)
+            return  # comes back
         self.phase, self.announced_bytes = "body", int(environ.get("CONTENT_LENGTH") or 0)
+        self._fed_bytes = 0
+        _check_framing(environ)
         if reply := self._admit(environ):
-            raise Refused(reply)
+            raise Refused(reply, is_noted=True)
         self._check_size(self.announced_bytes)
         if "HTTP_EXPECT" in environ:
             if environ["HTTP_EXPECT"].lower() != "100-continue":
@@ -127,13 +150,16 @@ class RequestReader:
 
     def on_body(self, part: bytes) -> None:
         """A part of the body, chunks already taken apart."""
+        self._fed_bytes = 0
         self._check_size(len(self._body) + len(part))
         self._body += part
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        environ, body, keep_alive = self._environ, bytes(self._body), bool(self._parser.should_keep_alive())
-        self.phase, self._fed_bytes, self._environ, self._body = "idle", 0, {}, bytearray()
+        if self._parser.should_upgrade():
+            return
+        environ, body, keep_alive = self.environ, bytes(self._body), bool(self._parser.should_keep_alive())
+        self.phase, self._fed_bytes, self.environ, self._body = "idle", 0, {}, bytearray()
         self._whole.append(WholeRequest(environ, body, keep_alive))
         end = self._chunk.find(b"\r\n\r\n") + 4
         if keep_alive and self._chunk and len(self._whole) == 1 and len(self._chunk) == end + len(body):
@@ -142,6 +168,15 @@ class RequestReader:
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self._max_body_bytes:
             raise Refused(plain_error(413, f"the body is larger than {self._max_body_bytes} bytes"))
+
+
+def _check_framing(environ: Environ) -> None:
+    """What we would read otherwise than a proxy before us might is refused (RFC 9112, 11.2)."""
+    version, coding = environ["SERVER_PROTOCOL"], environ.get("HTTP_TRANSFER_ENCODING")
+    if version not in {"HTTP/1.1", "HTTP/1.0"}:
+        raise Refused(plain_error(400, "this is not a request in HTTP/1.1"))
+    if coding is not None and (coding.lower() != "chunked" or version == "HTTP/1.0"):
+        raise Refused(plain_error(400, "the only Transfer-Encoding that this server reads is chunked, in HTTP/1.1"))
 
 
 def _head_too_large() -> Refused:

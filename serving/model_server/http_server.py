@@ -61,8 +61,9 @@ class HttpServer:
 
     Args:
         app: the application. It may have `limits` (HttpLimits), `admit(environ)`, which gets a head before its body is read
-            and returns the Reply that refuses it or None, and `is_quick(environ, body_bytes)`, which says whether the
-            request may be answered on the event loop.
+            and returns the Reply that refuses it or None, `is_quick(environ, body_bytes)`, which says whether the request
+            may be answered on the event loop, `note_refusal(environ, reply)`, which learns what was refused without it,
+            and `close()`, called at the end.
         workers: processes that serve the same sockets.
     """
 
@@ -72,6 +73,9 @@ class HttpServer:
         self.limits: HttpLimits = getattr(app, "limits", HttpLimits())
         self.admit: Callable[[Environ], Reply | None] = getattr(app, "admit", lambda _environ: None)
         self.is_quick: Callable[[Environ, int], bool] = getattr(app, "is_quick", self._is_small)
+        self.note_refusal: Callable[[Environ, Reply], None] = getattr(
+            app, "note_refusal", lambda _environ, _reply: None
+        )
         self.heads = HeadCache()
         self.room = Room(self.limits.room_bytes)
         self.connections: set[Connection] = set()
@@ -111,6 +115,7 @@ class HttpServer:
             self.sweep()
             await asyncio.sleep(0.02)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        getattr(self._app, "close", lambda: None)()
 
     def call(self, request: WholeRequest) -> Answer:
         """The application's answer."""

@@ -7,6 +7,7 @@ new connection, answers what it has accepted, and ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -65,7 +66,10 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _tell_ready(self, _worker: Any) -> None:
         # gunicorn calls this when the worker has loaded the application: its golden rows were answered.
         if self._options.ready_fd is not None:
-            os.write(self._options.ready_fd, b"1")
+            with contextlib.suppress(
+                OSError
+            ):  # who started the server need not listen any more when a worker is replaced
+                os.write(self._options.ready_fd, b"1")
 
 
 def serve(arguments: list[str]) -> int:

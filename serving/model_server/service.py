@@ -13,6 +13,7 @@ from model_server.api_keys import ApiKeys
 from model_server.app import create_app, health_paths, metrics_of, protocols_of
 from model_server.bundle import Bundle
 from model_server.gateway import Gateway
+from model_server.http_limits import HttpLimits
 from model_server.journals import PredictionLog, access_log
 from model_server.model import Model
 from model_server.rate_limit import RateLimit
@@ -57,5 +58,15 @@ class Service:
             access_log=access_log() if settings.access_log else None,
             prediction_log=PredictionLog(log, settings.prediction_sample, self.row) if log else None,
             is_quick=model.is_quick,
-            max_body_bytes=settings.max_body_bytes,
+            limits=_limits(settings),
         )
+
+
+def _limits(settings: Settings) -> HttpLimits:
+    return HttpLimits(
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        answer_seconds=settings.answer_seconds,
+        keep_alive_seconds=settings.idle_seconds,
+        max_body_bytes=settings.max_body_bytes,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_server.http_limits import HttpLimits
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,6 +24,7 @@ class Settings:
         access_log: whether each request is a line of JSON on stdout.
         prediction_log: file that gets requests and answers, or None.
         prediction_sample: the share of requests that go there.
+        head_seconds, body_seconds, answer_seconds, idle_seconds: see `HttpLimits`.
     """
 
     max_body_bytes: int = 16 * 1024 * 1024
@@ -35,3 +38,7 @@ class Settings:
     access_log: bool = True
     prediction_log: Path | None = None
     prediction_sample: float = 1.0
+    head_seconds: float = HttpLimits.head_seconds
+    body_seconds: float = HttpLimits.body_seconds
+    answer_seconds: float = HttpLimits.answer_seconds
+    idle_seconds: float = HttpLimits.keep_alive_seconds
