@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MAX_QUEUED = 64
+MAX_IN_A_ROW = 32
 LINGER_SECONDS = 2.0
 LARGE_BYTES = 256 * 1024
 
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._client_is_done = False
         self._reserved_bytes = 0
         self._waits_for_room = False
+        self._client_is_full = False
         self.deadline = server.now() + server.limits.head_seconds  # when `expire` is called, in the loop's time
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,8 +81,18 @@ class Connection(asyncio.Protocol):
         return self._serving is not None
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than we answer; it gets as long as for sending a body."""
+        """The client reads more slowly than we answer: it is asked nothing more, and gets as long as for sending a body."""
+        self._client_is_full = True
+        self._transport.pause_reading()
         self.deadline = self._server.now() + self._server.limits.body_seconds
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._client_is_full = False
+        if not self._serving:
+            self._wind_clock()
+        self._next()
+        self._read_on()
 
     def is_idle(self) -> bool:
         """Between two requests."""
@@ -116,7 +128,7 @@ class Connection(asyncio.Protocol):
         self._waits_for_room = False
         if not self._serving:
             self._wind_clock()
-        self._transport.resume_reading()
+        self._read_on()
 
     def _parse(self, data: bytes) -> None:
         reader = self._reader
@@ -150,12 +162,19 @@ class Connection(asyncio.Protocol):
         self.deadline = float("inf") if self._waits_for_room else self._server.now() + seconds
 
     def _next(self) -> None:
-        while self._queue and not self._serving:
+        for _ in range(MAX_IN_A_ROW):
+            if not self._queue or self._serving or self._client_is_full:
+                return
             item = self._queue.popleft()
             if isinstance(item, Reply):
                 self._refuse(item)
                 return
             self._serve(item)
+        self._server.call_soon(self._next)  # after the other connections
+
+    def _read_on(self) -> None:
+        if not (self._queue or self._waits_for_room or self._client_is_full):
+            self._transport.resume_reading()
 
     def _serve(self, request: WholeRequest) -> None:
         server = self._server
@@ -182,8 +201,7 @@ class Connection(asyncio.Protocol):
             self.deadline = self._server.now() + self._server.limits.keep_alive_seconds
         else:  # the next request has begun, and may hold or await room of its own
             self._wind_clock()
-        if not (self._queue or self._waits_for_room):
-            self._transport.resume_reading()
+        self._read_on()
 
     def _refuse(self, reply: Reply) -> None:
         """Answer without reading on: the client gets a moment to read that, then the connection closes."""

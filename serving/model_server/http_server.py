@@ -86,7 +86,7 @@ class HttpServer:
     def start(self, listeners: list[socket.socket]) -> None:
         """Accept on these sockets, on the running loop."""
         self._loop, self._listeners = asyncio.get_running_loop(), listeners
-        self.now = self._loop.time
+        self.now, self.call_soon = self._loop.time, self._loop.call_soon
         host, port = (*listeners[0].getsockname(), 0)[:2] if listeners else ("", 0)
         self.environ = base_environ(str(host), int(port), workers=self._workers)
         for listener in listeners:
