@@ -133,6 +133,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._stream = self._socket.makefile("rb")
+        self.port: int = self._socket.getsockname()[1]
 
     def __enter__(self) -> Wire:
         return self
@@ -171,6 +172,18 @@ class Wire:
         status = int(status_line.split()[1])
         size = 0 if without_body or status < 200 else int(headers["content-length"])
         return Answer(status, headers, self._stream.read(size))
+
+    def has_data(self, timeout_seconds: float) -> bool:
+        """Whether something came, within that time."""
+        return bool(select.select([self._socket], [], [], timeout_seconds)[0])
+
+    def drain(self) -> int:
+        """Read to the end; how many bytes that were."""
+        size = 0
+        with contextlib.suppress(ConnectionError):
+            while part := self._stream.read1(1 << 20):
+                size += len(part)
+        return size
 
     def is_closed(self) -> bool:
         """Waits for the server's end; False if bytes come instead."""
