@@ -58,15 +58,17 @@ class Service:
             access_log=access_log() if settings.access_log else None,
             prediction_log=PredictionLog(log, settings.prediction_sample, self.row) if log else None,
             is_quick=model.is_quick,
-            limits=_limits(settings),
+            limits=_limits(settings, is_quick=model.is_quick),
         )
 
 
-def _limits(settings: Settings) -> HttpLimits:
+def _limits(settings: Settings, *, is_quick: bool) -> HttpLimits:
     return HttpLimits(
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,
         answer_seconds=settings.answer_seconds,
         keep_alive_seconds=settings.idle_seconds,
         max_body_bytes=settings.max_body_bytes,
+        # As many threads as requests that a slow model may be given together.
+        threads=HttpLimits.threads if is_quick else 16,
     )
