@@ -84,21 +84,17 @@ class OpenInference(JsonErrors):
 
     def _inputs(self, given: dict[str, Array]) -> Inputs:
         schema = self._model.schema
-        [first, *others] = given.items()
-        if (
-            not others
-            and not schema.text
-            and first[1].ndim == 2
-            and (first[1].shape[1] == len(schema.names) != 1 or first[0] not in schema.names)
-        ):
-            return self._table(first[1])
+        [(name, first), *others] = given.items()
+        is_table = first.ndim == 2 and first.shape[1] == len(schema.names) != 1
+        if not others and not schema.text and (is_table or name not in schema.names):
+            return self._table(first)
         if unknown := [name for name in given if name not in schema.names]:
             raise SchemaError(f"unknown input {unknown[0]!r:.60}; the inputs are {', '.join(schema.names[:20])}")
         return self._columns(given)
 
     def _table(self, table: Array) -> Inputs:
         schema = self._model.schema
-        if table.shape[1] != len(schema.names) or table.dtype == object:
+        if table.ndim != 2 or table.shape[1] != len(schema.names) or table.dtype == object:
             raise SchemaError(
                 f"a table of shape {list(table.shape)}, allowed: numbers of shape [rows, {len(schema.names)}]"
             )

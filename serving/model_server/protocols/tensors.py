@@ -37,7 +37,8 @@ def from_json(tensor: dict[str, Any]) -> Array:
     _expect_size(len(flat), shape, tensor)
     if datatype == "BYTES":
         return _texts(flat, tensor).reshape(shape)
-    kinds = {bool} if datatype == "BOOL" else {int} if "INT" in datatype else {int, float}
+    # MLServer's codecs write NaN as null, and None becomes NaN here; where that is not allowed the schema refuses it.
+    kinds = {bool} if datatype == "BOOL" else {int} if "INT" in datatype else {int, float, type(None)}
     if not kinds.issuperset(map(type, flat)):
         raise SchemaError(f'{_name(tensor)}: "data" holds something that is not {datatype}')
     try:
