@@ -59,8 +59,12 @@ class FeatureSchema:
         self._nullable = np.array([feature["nullable"] for feature in numbers], dtype=bool)
         self._whole = [place for place, feature in enumerate(numbers) if feature["type"] in {"integer", "boolean"}]
 
-    def rows_of(self, features: Any) -> tuple[list[Row], bool]:
+    def rows_of(self, features: Any, key: str = "features") -> tuple[list[Row], bool]:
         """Positional rows from any accepted form: a row, a list of rows, named features, a list of named rows.
+
+        Args:
+            features: what the request holds.
+            key: under which name, for the error's text.
 
         Returns:
             The rows, and whether the request held a single one.
@@ -77,7 +81,7 @@ class FeatureSchema:
         )
         rows = [features] if single else features
         if not isinstance(rows, list) or not rows or rows == [[]]:
-            raise MalformedError('"features" must be a row, a list of rows, or the same with named features')
+            raise MalformedError(f'"{key}" must be a row, a list of rows, or the same with named features')
         if all(type(row) is list and len(row) == width for row in rows):
             return rows, single
         return [self._positional(row, number) for number, row in enumerate(rows, start=1)], single
@@ -191,7 +195,8 @@ class FeatureSchema:
 
 
 def _json_types(feature: Feature) -> frozenset[type]:
-    kinds: dict[str, set[type]] = {"category": {str}, "boolean": {bool, int}}
+    # 0.0 and 1.0 are JSON for 0 and 1: pandas writes booleans so once a column has had a null.
+    kinds: dict[str, set[type]] = {"category": {str}, "boolean": {bool, int, float}}
     found = kinds.get(feature["type"], {int, float})
     return frozenset(found | {type(None)} if feature["nullable"] else found)
 

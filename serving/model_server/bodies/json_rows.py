@@ -56,7 +56,7 @@ def read_rows(content: bytes, key: str, schema: FeatureSchema, max_rows: int) ->
     body = load(content, max_rows)
     if not isinstance(body, dict) or key not in body:
         raise MalformedError(f'the body must be JSON like {{"{key}": [..]}}')
-    rows, single = schema.rows_of(body[key])
+    rows, single = schema.rows_of(body[key], key)
     check_rows(len(rows), max_rows)
     return schema.inputs(rows), single
 

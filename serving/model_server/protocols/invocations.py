@@ -76,7 +76,7 @@ class Invocations(JsonErrors):
         keys = [key for key in (*MLFLOW_KEYS, "features") if key in body]
         if len(keys) != 1:
             raise MalformedError(f"the body must have exactly one of {', '.join((*MLFLOW_KEYS, 'features'))}")
-        return self._rows(self._table(keys[0], body[keys[0]]))
+        return self._rows(self._table(keys[0], body[keys[0]]), keys[0])
 
     def _table(self, key: str, value: Any) -> Any:
         if key == "dataframe_split":
@@ -89,8 +89,8 @@ class Invocations(JsonErrors):
             return _from_columns(value)
         return value
 
-    def _rows(self, value: Any) -> Inputs:
-        rows, _ = self._model.schema.rows_of(value)
+    def _rows(self, value: Any, key: str = "rows") -> Inputs:
+        rows, _ = self._model.schema.rows_of(value, key)
         check_rows(len(rows), self._settings.max_rows)
         return self._model.schema.inputs(rows)
 

@@ -39,7 +39,7 @@ class Vertex(JsonErrors):
 
     def _with_probabilities(self, content: bytes) -> Reply:
         schema, labels = self._model.schema, self._model.labels
-        rows, single = schema.rows_of(load(content, self._settings.max_rows).get("instances"))
+        rows, single = schema.rows_of(load(content, self._settings.max_rows).get("instances"), "instances")
         if single:
             raise MalformedError('"instances" must be a list of rows')
         check_rows(len(rows), self._settings.max_rows)
