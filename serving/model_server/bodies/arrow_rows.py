@@ -76,7 +76,7 @@ def _from_table(table: Any, schema: FeatureSchema, max_rows: int) -> Inputs:
     check_rows(rows, max_rows)
     if not rows:
         raise MalformedError("the body has no row")
-    table = _checked(table, schema)
+    table = _completed(_checked(table, schema), schema)
     numbers = np.empty((rows, len(schema.numeric)), dtype=np.float64) if schema.numeric else None
     for target, place in enumerate(schema.numeric):
         assert numbers is not None
@@ -89,7 +89,7 @@ def _from_table(table: Any, schema: FeatureSchema, max_rows: int) -> Inputs:
 
 
 def _check_names(names: list[str], schema: FeatureSchema) -> None:
-    if missing := [name for name in schema.names if name not in names]:
+    if missing := [each["name"] for each in schema.features if each["name"] not in names and not each["nullable"]]:
         raise SchemaError(f"there is no column {missing[0]!r}; the features are {', '.join(schema.names[:20])}")
     if twice := [name for name in schema.names if names.count(name) > 1]:
         raise SchemaError(f"there are several columns {twice[0]!r}")
@@ -99,7 +99,7 @@ def _checked(table: Any, schema: FeatureSchema) -> Any:
     """The features' columns, their offsets, dictionary places and UTF-8 looked through: a client can write anything there."""
     try:
         _check_names(table.column_names, schema)
-        table = table.select(schema.names)
+        table = table.select([name for name in schema.names if name in table.column_names])
         table.validate(full=True)
     except ValueError as error:  # ArrowInvalid and UnicodeDecodeError are such
         raise MalformedError("the columns are not what the body's own schema says") from error
@@ -143,6 +143,14 @@ def _slot(head: bytes, table: int, number: int) -> int:
     size, entry = struct.unpack_from("<H", head, fields)[0], 4 + 2 * number
     offset: int = struct.unpack_from("<H", head, fields + entry)[0] if entry < size else 0
     return table + offset if offset else 0
+
+
+def _completed(table: Any, schema: FeatureSchema) -> Any:
+    """With a column of nulls for each feature that may be null and is not there."""
+    for name in schema.names:
+        if name not in table.column_names:
+            table = table.append_column(name, _pyarrow().nulls(table.num_rows))
+    return table
 
 
 def _numbers(column: Any, name: str) -> Array:

@@ -1,4 +1,4 @@
-"""CSV bodies: with a header line (the feature names, in any order) or without (the features in their order)."""
+"""CSV bodies: with a header line (feature names, in any order, without those that may be null) or without (all in order)."""
 
 from __future__ import annotations
 
@@ -33,20 +33,16 @@ def read(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs:
         rows = first_rows((row for row in lines if row), max_rows + 1)
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedError(f"the body is not CSV in UTF-8: {error}") from error
-    order = list(range(len(schema.names)))
-    if rows and sorted(rows[0]) == sorted(schema.names):
-        header = rows.pop(0)
-        order = [header.index(name) for name in schema.names]
+    header = rows.pop(0) if rows and _is_header(rows[0], schema) else schema.names
     if not rows:
         raise MalformedError("the CSV body has no row")
     check_rows(len(rows), max_rows)
     for number, row in enumerate(rows, start=1):
-        if len(row) != len(order):
-            raise SchemaError(
-                f"row {number}: {len(row)} values for {len(order)} features: {', '.join(schema.names[:20])}"
-            )
-    columns = list(zip(*rows, strict=True))
-    return _laid_out([columns[place] for place in order], schema, len(rows))
+        if len(row) != len(header):
+            raise SchemaError(f"row {number}: {len(row)} values for {len(header)} features: {', '.join(header[:20])}")
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    absent = ("",) * len(rows)
+    return _laid_out([columns.get(name, absent) for name in schema.names], schema, len(rows))
 
 
 def write(columns: dict[str, list[Any]]) -> bytes:
@@ -57,6 +53,11 @@ def write(columns: dict[str, list[Any]]) -> bytes:
         writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return stream.getvalue().encode()
+
+
+def _is_header(row: list[str], schema: FeatureSchema) -> bool:
+    required = {feature["name"] for feature in schema.features if not feature["nullable"]}
+    return len(set(row)) == len(row) and required <= set(row) <= set(schema.names)
 
 
 def _laid_out(columns: list[tuple[str, ...]], schema: FeatureSchema, rows: int) -> Inputs:
