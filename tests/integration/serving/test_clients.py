@@ -1,11 +1,16 @@
-"""The Open Inference Protocol as Triton's own client speaks it, unmodified: binary by default, JSON by wish."""
+"""The Open Inference Protocol as its users' clients speak it, unmodified: Triton's client, binary by default and JSON by wish,
+and MLServer's codecs."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tritonclient.http as triton
 
@@ -13,17 +18,19 @@ from slipway.core.model_file import Train
 from tests.bundle_maker import make_bundle
 from tests.integration.serving.served import served
 from tests.integration.serving.trained import MIXED, Trained, make_trained, mixed_rows
+from tests.parts import require_environment
 
+HERE = Path(__file__).parent
 FLOWERS = np.array([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]], dtype=np.float32)
 DATATYPES = {"carrier": "BYTES", "hour": "INT64", "night": "BOOL", "delay": "FP32"}
 
 
 @pytest.fixture(scope="module")
-def iris(tmp_path_factory: pytest.TempPathFactory) -> Iterator[triton.InferenceServerClient]:
+def iris_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     bundle = tmp_path_factory.mktemp("iris") / "bundle"
     digest = make_bundle(bundle)
-    with served(bundle, digest) as address, triton.InferenceServerClient(address) as client:
-        yield client
+    with served(bundle, digest) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +40,20 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def flights_client(flights: Trained) -> Iterator[triton.InferenceServerClient]:
-    with served(flights.folder, flights.digest) as address, triton.InferenceServerClient(address) as client:
+def flights_address(flights: Trained) -> Iterator[str]:
+    with served(flights.folder, flights.digest) as address:
+        yield address
+
+
+@pytest.fixture
+def iris(iris_address: str) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(iris_address) as client:
+        yield client
+
+
+@pytest.fixture
+def flights_client(flights_address: str) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(flights_address) as client:
         yield client
 
 
@@ -171,3 +190,31 @@ def test_a_wrong_category_and_a_missing_feature(flights_client: triton.Inference
     with pytest.raises(triton.InferenceServerException, match=r"row 1: hour: found 24.0, allowed: 0.0 to 23.0"):
         flights_client.infer("flights", [tensor("hour", column(24), "INT64"), night])
     assert species(flights_client.infer("flights", [hour, night])) == ["no"]  # the nullable ones may be left out
+
+
+def ask_with_codecs(address: str, model: str, case: str) -> Any:
+    """Run a case of `codec_client.py` where MLServer is installed."""
+    python = require_environment(HERE / "mlserver.txt") / "python"
+    command = [python, HERE / "codec_client.py", f"http://{address}/v2/models/{model}/infer", case]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def test_mlserver_s_codecs_for_one_table(iris_address: str, iris: triton.InferenceServerClient) -> None:
+    found = ask_with_codecs(iris_address, "iris", "numpy_request")
+    assert found["by request"] == found["by output"] == found["as a frame"] == ["setosa", "virginica"]
+    expected = iris.infer("iris", table(), outputs=wanted("predict_proba")).as_numpy("predict_proba")
+    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-7)
+    np.testing.assert_allclose(found["probabilities alone"], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("case", ["pandas_request", "input_by_input"])
+def test_mlserver_s_codecs_for_one_tensor_a_feature(flights: Trained, flights_address: str, case: str) -> None:
+    """The rows of `codec_client.FLIGHTS`; its NaN travels as null."""
+    rows = pd.DataFrame(
+        {"carrier": ["AA", "Æ", "UA"], "hour": [3, 4, 22], "night": [0, 0, 1], "delay": [1.5, np.nan, 90.0]}
+    )
+    found = ask_with_codecs(flights_address, "flights", case)
+    assert found["predictions"] == [flights.metadata["classes"][code] for code in flights.pipeline.predict(rows)]
+    np.testing.assert_allclose(found["probabilities"], flights.pipeline.predict_proba(rows), atol=1e-5)
