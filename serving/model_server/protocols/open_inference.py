@@ -67,11 +67,15 @@ class OpenInference(JsonErrors):
         head = load(content[:end], self._settings.max_rows)
         if not isinstance(head, dict) or not isinstance(head.get("inputs"), list) or not head["inputs"]:
             raise MalformedError('the body must be JSON like {"inputs": [{"name", "shape", "datatype", "data"}, ..]}')
+        if not isinstance(head.get("id", ""), str | None):
+            raise MalformedError('"id" must be text')
         return head, memoryview(content)[end:]
 
     def _wanted(self, head: dict[str, Any]) -> list[Wanted]:
         all_binary = _parameters(head).get("binary_data_output") is True
-        asked = head.get("outputs") or [{"name": OUTPUTS[0]}]
+        asked = head.get("outputs")
+        if asked is None or asked == []:
+            asked = [{"name": OUTPUTS[0]}]
         if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
             raise MalformedError('"outputs" must be a list of objects')
         offered = OUTPUTS if self._model.has_probabilities else OUTPUTS[:1]
@@ -135,7 +139,7 @@ class OpenInference(JsonErrors):
         body = b'{"model_name":%b,"model_version":%b%b,"outputs":[%b]}' % (
             orjson.dumps(self._model.name),
             orjson.dumps(self._model.version),
-            b',"id":' + orjson.dumps(str(head["id"])) if head.get("id") is not None else b"",
+            b',"id":' + orjson.dumps(head["id"]) if head.get("id") is not None else b"",
             b",".join(parts),
         )
         if not raw:
@@ -167,10 +171,10 @@ class OpenInference(JsonErrors):
 
 
 def _parameters(part: dict[str, Any]) -> dict[str, Any]:
-    parameters = part.get("parameters") or {}
-    if not isinstance(parameters, dict):
+    parameters = part.get("parameters")
+    if not isinstance(parameters, dict | None):
         raise MalformedError('"parameters" must be an object')
-    return parameters
+    return parameters or {}
 
 
 def _tensors(head: dict[str, Any], data: memoryview) -> dict[str, Array]:

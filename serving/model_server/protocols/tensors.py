@@ -84,9 +84,9 @@ def _name(tensor: dict[str, Any]) -> str:
 
 def _datatype(tensor: dict[str, Any]) -> str:
     datatype = tensor.get("datatype")
-    if datatype != "BYTES" and str(datatype) not in DTYPES:
+    if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in DTYPES):
         raise MalformedError(f"{_name(tensor)}: datatype {str(datatype)[:20]!r}, allowed: {', '.join(DTYPES)}, BYTES")
-    return str(datatype)
+    return datatype
 
 
 def _shape(tensor: dict[str, Any]) -> tuple[int, ...]:
