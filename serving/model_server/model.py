@@ -10,7 +10,7 @@ import numpy.typing as npt  # noqa: TID253
 
 from model_server.batching import BatchingRuntime
 from model_server.bundle import Bundle
-from model_server.errors import BundleError, NotReadyError, RequestError
+from model_server.errors import BundleError, NotReadyError, RequestError, SchemaError
 from model_server.labels import Labels
 from model_server.runtime import Outputs, Runtime, load_runtime
 from model_server.schema import FeatureSchema, Inputs
@@ -68,12 +68,15 @@ class Model:
         Raises:
             NotReadyError: the golden rows have not been answered yet.
             RequestError: probabilities of a model that has none.
+            SchemaError: the model's own arithmetic overflows on a row.
         """
         if not self.ready:
             raise NotReadyError("the model is not ready yet; try again in a moment")
         if probabilities and not self.has_probabilities:
             raise RequestError("this model gives no probabilities; ask without them")
         outputs = self._runtime.run(inputs, probabilities=probabilities)
+        if probabilities or self.labels.classes is None:
+            _require_finite(outputs)
         self.observe(outputs.predicted)
         return outputs
 
@@ -106,6 +109,15 @@ class Model:
         if not close.all():
             row = int(np.argwhere(~close)[0][0])
             raise BundleError(f"golden row {row + 1}: probabilities {found[row]}, training had {expected[row]}")
+
+
+def _require_finite(outputs: Outputs) -> None:
+    """JSON has no NaN, and an answer that is none is the fault of values that no model was trained on: say so."""
+    answers = outputs.predicted if outputs.probabilities is None else outputs.probabilities
+    finite = np.isfinite(answers)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0][0])
+        raise SchemaError(f"row {row + 1}: the model gives no finite answer for these values")
 
 
 def _same(found: Any, expected: Any, golden: dict[str, Any]) -> bool:
