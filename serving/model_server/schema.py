@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 Feature = dict[str, Any]
 Row = list[Any]
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 _PLAIN_NUMBERS = frozenset({int, float})
 _NESTED = frozenset({list, dict})
 
@@ -53,9 +53,9 @@ class FeatureSchema:
         self._plain = not self.text and all(feature["type"] != "boolean" for feature in features)
         self._allowed = {place: _categories(features[place]) for place in self.text}
         numbers = [features[place] for place in self.numeric]
-        self._low = np.array([_bound(feature, "minimum", -_FLOAT32_MAX) for feature in numbers])
-        self._high = np.array([_bound(feature, "maximum", _FLOAT32_MAX) for feature in numbers])
-        self._bounded = bool((self._low > -_FLOAT32_MAX).any() or (self._high < _FLOAT32_MAX).any())
+        self._low = np.array([_bound(feature, "minimum", -FLOAT32_MAX) for feature in numbers])
+        self._high = np.array([_bound(feature, "maximum", FLOAT32_MAX) for feature in numbers])
+        self._bounded = bool((self._low > -FLOAT32_MAX).any() or (self._high < FLOAT32_MAX).any())
         self._nullable = np.array([feature["nullable"] for feature in numbers], dtype=bool)
         self._whole = [place for place, feature in enumerate(numbers) if feature["type"] in {"integer", "boolean"}]
 
@@ -156,7 +156,7 @@ class FeatureSchema:
         if self._bounded or self._whole:
             return False
         flat = numbers.reshape(-1)
-        return bool(flat.dot(flat) < _FLOAT32_MAX)
+        return bool(flat.dot(flat) < FLOAT32_MAX)
 
     def _check_categories(self, categories: Array) -> None:
         for target, place in enumerate(self.text):
@@ -226,7 +226,7 @@ def _is_allowed(feature: Feature, value: Any) -> bool:
     if feature["type"] == "category":
         allowed = _categories(feature)
         return value in allowed if allowed is not None else value != "" or bool(feature["nullable"])
-    low, high = _bound(feature, "minimum", -_FLOAT32_MAX), _bound(feature, "maximum", _FLOAT32_MAX)
+    low, high = _bound(feature, "minimum", -FLOAT32_MAX), _bound(feature, "maximum", FLOAT32_MAX)
     return bool(low <= value <= high and (feature["type"] == "number" or value == int(value)))
 
 

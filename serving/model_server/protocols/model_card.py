@@ -10,6 +10,7 @@ from model_server.message import Request
 from model_server.model import Model
 
 OUTPUTS = ("predict", "predict_proba")
+DATATYPES = {"category": "BYTES", "boolean": "BOOL", "integer": "INT64", "number": "FP32"}
 
 
 class ModelCard:
@@ -53,8 +54,7 @@ class ModelCard:
         schema = self._model.schema
         if not schema.text:
             return [{"name": "input", "datatype": "FP32", "shape": [-1, len(schema.names)]}]
-        kinds = {"category": "BYTES", "boolean": "BOOL", "integer": "INT64", "number": "FP32"}
-        return [{"name": f["name"], "datatype": kinds[f["type"]], "shape": [-1, 1]} for f in schema.features]
+        return [{"name": f["name"], "datatype": DATATYPES[f["type"]], "shape": [-1, 1]} for f in schema.features]
 
     def _outputs(self) -> list[dict[str, Any]]:
         outputs = [{"name": OUTPUTS[0], "datatype": self.label_datatype, "shape": [-1, 1]}]

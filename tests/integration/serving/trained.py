@@ -66,7 +66,7 @@ MIXED = Dataset.model_validate(
             "carrier": {"type": "category", "nullable": True},
             "hour": {"type": "integer", "minimum": 0, "maximum": 23},
             "night": {"type": "boolean"},
-            "delay": {"type": "number", "nullable": True},
+            "delay": {"type": "number", "nullable": True, "minimum": -1000, "maximum": 10000},
             "late": {"type": "category", "categories": ["no", "yes"]},
         },
     }
