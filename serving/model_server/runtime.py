@@ -62,10 +62,13 @@ class OnnxRuntime:
     def run(self, inputs: Inputs, *, probabilities: bool) -> Outputs:
         """Run the graph on all rows."""
         feed = {name: getattr(inputs, name) for name in self._inputs}
+        chances = None
         if probabilities and self.has_probabilities:
-            return Outputs(*self._run(self._both, feed))
-        predicted = self._run(self._predicted, feed)[0]
-        return Outputs(predicted.reshape(-1) if predicted.ndim > 1 else predicted, None)
+            predicted, chances = self._run(self._both, feed)
+        else:
+            predicted = self._run(self._predicted, feed)[0]
+        # Some converters give a column.
+        return Outputs(predicted.reshape(-1) if predicted.ndim > 1 else predicted, chances)
 
 
 class JoblibRuntime:

@@ -12,12 +12,15 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from slipway.core.column import Column
 from slipway.core.model_file import Dataset, Train
 from slipway.dataset.ingestion import ingest
 from slipway.storage.object_store import open_store
 from slipway.training.evaluation import evaluate
 from slipway.training.job import TrainingJob
 from slipway.training.samples import frame_of, unpack_holdout
+from slipway.training.split import split_rows
+from slipway.training.target import encode_target
 from slipway.training.training import train
 
 
@@ -26,7 +29,8 @@ class Trained:
     """A bundle in a folder.
 
     Attributes:
-        rows: every holdout row, as the scikit-learn pipeline takes it.
+        rows: every holdout row, as the scikit-learn pipeline takes it: numbers rounded to float32.
+        raw: the features of the same rows as they stand in the dataset.
         pipeline: the fitted pipeline of the bundle, unpickled here.
     """
 
@@ -34,6 +38,7 @@ class Trained:
     digest: str
     metadata: dict[str, Any]
     rows: pd.DataFrame
+    raw: pd.DataFrame
     pipeline: Any
 
 
@@ -53,9 +58,17 @@ def make_trained(folder: Path, frame: pd.DataFrame, section: Dataset, wanted: Tr
     for name in [*json.loads(store.read(f"{done['key']}manifest.json"))["files"], "manifest.json"]:
         store.download(f"{done['key']}{name}", bundle / name)
     samples, _ = unpack_holdout(store.read(f"evaluations/{done['model_id']}/holdout.npz"))
-    rows = frame_of(samples, dataset.table_schema.features)
+    schema = dataset.table_schema
+    rows = frame_of(samples, schema.features)
+    metadata = json.loads((bundle / "metadata.json").read_text())
+    raw = frame.iloc[_holdout(frame, schema.target, wanted, metadata["task"])][[each.name for each in schema.features]]
     pipeline = joblib.load(io.BytesIO((bundle / "model.joblib").read_bytes()))
-    return Trained(bundle, done["digest"], json.loads((bundle / "metadata.json").read_text()), rows, pipeline)
+    return Trained(bundle, done["digest"], metadata, rows, raw, pipeline)
+
+
+def _holdout(frame: pd.DataFrame, column: Column, wanted: Train, task: Any) -> Any:
+    target = encode_target(frame[column.name].to_numpy(), column, task)
+    return split_rows(target, wanted.holdout, wanted.seed, column.name).holdout
 
 
 MIXED = Dataset.model_validate(
