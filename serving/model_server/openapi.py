@@ -207,7 +207,8 @@ def _leave_out(paths: Schema, *statuses: int) -> None:
 
 def _probabilities() -> Schema:
     text = "Also the probability of each class"
-    return {"name": "probabilities", "in": "query", "schema": {"type": "boolean"}, "description": text}
+    words = {"anyOf": [{"type": "boolean"}, {"enum": ["", "1", "0", "yes", "no"]}]}
+    return {"name": "probabilities", "in": "query", "schema": words, "description": text}
 
 
 def _in_path(names: dict[str, str]) -> Schema:
