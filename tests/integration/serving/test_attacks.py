@@ -96,7 +96,7 @@ def test_json(server: ServerProcess, body: bytes, status: int) -> None:
         (tensor(datatype=["FP32"]), 400),
         (tensor(parameters={"binary_data_size": 10**30}), 400),
         (tensor(parameters={"binary_data_size": -1}), 400),
-        (tensor(parameters=[]), 200),
+        (tensor(parameters=[]), 400),
         (tensor(parameters=[1]), 400),
         (b'{"inputs":[]}', 400),
         (b'{"inputs":[[]]}', 400),

@@ -144,11 +144,12 @@ def test_one_long_text_in_a_dictionary_is_not_copied_for_every_row(write: Any) -
     assert inputs.categories[0, 0] is inputs.categories[-1, 0]
 
 
-def test_a_parquet_file_that_unpacks_to_too_much_is_refused_by_what_it_says() -> None:
-    texts = pa.array([f"{number:>2000000}" for number in range(50)])
+def test_a_parquet_file_that_unpacks_to_too_much_is_refused_by_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_rows, "UNPACKED_BYTES", 1_000_000)
+    texts = pa.array([f"{number:>100000}" for number in range(50)])
     content = file(pa.table({"t": texts}), compression="zstd")
-    assert len(content) < 1_000_000
-    with pytest.raises(TooLargeError, match="the Parquet file unpacks to more than 67108864 bytes"):
+    assert len(content) < 100_000
+    with pytest.raises(TooLargeError, match="the Parquet file unpacks to more than 1000000 bytes"):
         read(content, FeatureSchema([feature("t", "category")]))
 
 

@@ -36,7 +36,7 @@ GOOD = ["UA", 3, "N1", True, 10.5]
         (2, "", "row 2: tail: found '', allowed: text that is not empty"),
         (2, False, "row 2: tail: found False, allowed: text"),
         (3, 2, "row 2: night: found 2, allowed: true or false"),
-        (3, 1.0, "row 2: night: found 1.0, allowed: true or false"),
+        (3, 0.5, "row 2: night: found 0.5, allowed: true or false"),
         (3, None, "row 2: night: found None, allowed: not null"),
         (4, -0.1, "row 2: distance: found -0.1, allowed: 0.0 to 5000.0"),
         (4, {}, "row 2: distance: found {}, allowed: a number"),
@@ -121,7 +121,7 @@ VALUES = st.one_of(
 LIKELY = {
     "category": st.sampled_from(["UA", "AA", "N1"]),
     "integer": st.integers(-60, 1000),
-    "boolean": st.sampled_from([True, False, 0, 1]),
+    "boolean": st.sampled_from([True, False, 0, 1, 0.0, 1.0]),
     "number": st.floats(0, 5000),
 }
 
@@ -142,7 +142,7 @@ def is_good(feature: dict[str, Any], value: Any) -> bool:
     if feature["type"] == "category":
         return isinstance(value, str) and value in (feature["categories"] or [value])
     if feature["type"] == "boolean":
-        return type(value) in {bool, int} and value in {0, 1}
+        return type(value) in {bool, int, float} and value in {0, 1}
     if type(value) not in {int, float} or abs(value) > FLOAT32_MAX:
         return False
     low, high = feature["minimum"], feature["maximum"]
