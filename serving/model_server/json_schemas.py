@@ -73,6 +73,7 @@ def chances_schema(model: Model) -> Schema:
 
 def predictions_schema(model: Model) -> Schema:
     """What SageMaker, MLflow and Vertex AI are answered in JSON."""
-    label = label_schema(model)
-    sure = object_of(prediction=label, probabilities=chances_schema(model))
-    return object_of(predictions={"type": "array", "items": {"anyOf": [label, sure]}})
+    one = label_schema(model)
+    if model.has_probabilities:
+        one = {"anyOf": [one, object_of(prediction=one, probabilities=chances_schema(model))]}
+    return object_of(predictions={"type": "array", "items": one})

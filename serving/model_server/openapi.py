@@ -91,12 +91,13 @@ def _predict(model: Model) -> Schema:
     asked = object_of(features={"anyOf": [row_schema(model), rows_schema(model)]})
     label, chances = label_schema(model), chances_schema(model)
     answered = object_of(prediction={"anyOf": [label, {"type": "array", "items": label}]})
-    answered["properties"]["probabilities"] = {"anyOf": [chances, {"type": "array", "items": chances}]}
+    if model.has_probabilities:
+        answered["properties"]["probabilities"] = {"anyOf": [chances, {"type": "array", "items": chances}]}
     return _operation(
         "Predict one row or many",
         _bodies(model, asked, {"features": _golden(model)}, predict.READS),
         {kind: {"schema": answered if kind == JSON else _BINARY} for kind in predict.MAKES},
-        parameters=[_probabilities()],
+        parameters=_probabilities(model),
     )
 
 
@@ -110,7 +111,7 @@ def _invocations(model: Model) -> Schema:
         "Predict, in the forms of SageMaker and MLflow",
         _bodies(model, asked, {"instances": _golden(model)}, FORMS),
         {kind: {"schema": predictions_schema(model) if kind == JSON else _BINARY} for kind in invocations.MAKES},
-        parameters=[_probabilities()],
+        parameters=_probabilities(model),
     )
 
 
@@ -121,7 +122,7 @@ def _infer(model: Model) -> Schema:
         datatype={"enum": [*DTYPES, "BYTES"]},
     )
     asked = object_of(inputs={"type": "array", "items": tensor, "minItems": 1})
-    output = object_of(name={"enum": list(OUTPUTS)})
+    output = object_of(name={"enum": list(OUTPUTS if model.has_probabilities else OUTPUTS[:1])})
     asked["properties"] |= {"id": {"type": ["string", "null"]}, "outputs": {"type": ["array", "null"], "items": output}}
     answered = object_of(
         model_name={"type": "string"}, model_version={"type": "string"}, outputs={"type": "array", "items": tensor}
@@ -138,7 +139,7 @@ def _vertex(model: Model) -> Schema:
     asked = object_of(instances=rows_schema(model))
     asked["properties"]["parameters"] = {
         "type": ["object", "null"],
-        "properties": {"probabilities": {"type": "boolean"}},
+        "properties": {"probabilities": {"enum": [False, True] if model.has_probabilities else [False]}},
     }
     return _operation(
         f"Predict by Vertex AI's contract, {model.name}",
@@ -205,10 +206,12 @@ def _leave_out(paths: Schema, *statuses: int) -> None:
                 operation["responses"].pop(str(status), None)
 
 
-def _probabilities() -> Schema:
+def _probabilities(model: Model) -> list[Schema]:
+    if not model.has_probabilities:
+        return []
     text = "Also the probability of each class"
     words = {"anyOf": [{"type": "boolean"}, {"enum": ["", "1", "0", "yes", "no"]}]}
-    return {"name": "probabilities", "in": "query", "schema": words, "description": text}
+    return [{"name": "probabilities", "in": "query", "schema": words, "description": text}]
 
 
 def _in_path(names: dict[str, str]) -> Schema:

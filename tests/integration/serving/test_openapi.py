@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 import requests
 
-from slipway.core.model_file import Train
+from slipway.core.model_file import Dataset, Train
 from tests.bundle_maker import make_bundle, write_manifest
 from tests.integration.serving.served import free_port, served
 from tests.integration.serving.trained import MIXED, make_trained, mixed_rows
@@ -61,6 +61,23 @@ def keyed_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoin
         yield Endpoint(address, folder / "bundle", KEY)
 
 
+@pytest.fixture(scope="module")
+def number_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """A regression, which has no probabilities, by joblib, which answers in threads."""
+    frame = mixed_rows()
+    frame["late"] = (frame["delay"].fillna(0) + frame["hour"]).round(2)
+    columns = {**MIXED.columns, "late": {"type": "number"}}
+    section = Dataset.model_validate(MIXED.model_dump() | {"columns": columns})
+    wanted = Train(
+        estimator="sklearn.isotonic.IsotonicRegression", preprocessing="tests.integration.serving.trained:hours"
+    )
+    made = make_trained(tmp_path_factory.mktemp("number"), frame, section, wanted)
+    assert made.metadata["runtime"] == "joblib"
+    routes = {"AIP_HTTP_PORT": str(free_port()), "AIP_PREDICT_ROUTE": "/vertex"}
+    with served(made.folder, made.digest, **routes) as address:
+        yield Endpoint(address, made.folder, None)
+
+
 def run_schemathesis(folder: Path, endpoint: Endpoint, *options: str, examples: int = 20) -> None:
     """`folder` is for its notes."""
     key = ["--header", f"Authorization: Bearer {endpoint.key}"] if endpoint.key else []
@@ -77,17 +94,21 @@ def test_no_server_error_and_no_undocumented_answer(tmp_path: Path, open_endpoin
     run_schemathesis(tmp_path, open_endpoint, *LENIENT)
 
 
+def test_the_same_for_a_regression(tmp_path: Path, number_endpoint: Endpoint) -> None:
+    run_schemathesis(tmp_path, number_endpoint, *LENIENT, "--phases", "fuzzing", examples=10)
+
+
 def test_the_same_behind_an_api_key(tmp_path: Path, keyed_endpoint: Endpoint) -> None:
     """Among the checks: without the key, and with a wrong one, every operation that needs it answers 401."""
     run_schemathesis(tmp_path, keyed_endpoint, *LENIENT)
 
 
-@pytest.mark.parametrize("which", ["open_endpoint", "keyed_endpoint"])
+@pytest.mark.parametrize("which", ["open_endpoint", "keyed_endpoint", "number_endpoint"])
 def test_the_document_s_own_examples_are_answered(tmp_path: Path, request: pytest.FixtureRequest, which: str) -> None:
     run_schemathesis(tmp_path, request.getfixturevalue(which), "--phases", "examples", "--checks", "all")
 
 
-@pytest.mark.parametrize("which", ["open_endpoint", "keyed_endpoint"])
+@pytest.mark.parametrize("which", ["open_endpoint", "keyed_endpoint", "number_endpoint"])
 def test_every_request_that_follows_the_document_is_answered(
     tmp_path: Path, request: pytest.FixtureRequest, which: str
 ) -> None:

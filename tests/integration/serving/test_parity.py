@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer
 
 from model_server.bundle import open_bundle
@@ -85,13 +84,8 @@ def trained(folder: Path, family: str, params: dict[str, Any], kind: str) -> Tra
         section = Dataset.model_validate(
             section.model_dump() | {"columns": {**MIXED.columns, "late": {"type": "number"}}}
         )
-    one = f"{__name__}:one_number" if family.startswith("isotonic") else None
+    one = "tests.integration.serving.trained:hours" if family.startswith("isotonic") else None
     return make_trained(folder, frame, section, Train(estimator=f"sklearn.{family}", params=params, preprocessing=one))
-
-
-def one_number(_schema: Any) -> ColumnTransformer:
-    """A preprocessing of the user's own: isotonic regression takes a single feature."""
-    return ColumnTransformer([("hour", "passthrough", ["hour"])])
 
 
 def assert_equal_to_pipeline(made: Trained) -> None:
