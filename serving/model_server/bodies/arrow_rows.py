@@ -42,7 +42,8 @@ def read_parquet(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs
 
     try:
         # Texts stay in their dictionaries: one long text in there can be the value of every row.
-        texts = [schema.names[place] for place in schema.text]
+        there = parquet.read_schema(io.BytesIO(content)).names
+        texts = [schema.names[place] for place in schema.text if schema.names[place] in there]
         file = parquet.ParquetFile(io.BytesIO(content), read_dictionary=texts)
         check_rows(file.metadata.num_rows, max_rows)
         _check_unpacked(file.metadata, max(UNPACKED_BYTES, 4 * len(content)))
