@@ -41,12 +41,13 @@ def read_parquet(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs
     from pyarrow import parquet
 
     try:
+        metadata = parquet.read_metadata(io.BytesIO(content))
+        check_rows(metadata.num_rows, max_rows)
+        _check_unpacked(metadata, max(UNPACKED_BYTES, 4 * len(content)))
         # Texts stay in their dictionaries: one long text in there can be the value of every row.
-        there = parquet.read_schema(io.BytesIO(content)).names
-        texts = [schema.names[place] for place in schema.text if schema.names[place] in there]
-        file = parquet.ParquetFile(io.BytesIO(content), read_dictionary=texts)
-        check_rows(file.metadata.num_rows, max_rows)
-        _check_unpacked(file.metadata, max(UNPACKED_BYTES, 4 * len(content)))
+        paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
+        texts = [schema.names[place] for place in schema.text if schema.names[place] in paths]
+        file = parquet.ParquetFile(io.BytesIO(content), metadata=metadata, read_dictionary=texts)
         _check_names(file.schema_arrow.names, schema)
         table = file.read(columns=schema.names, use_threads=False)
     except (arrow.ArrowException, OSError, ValueError) as error:

@@ -91,6 +91,16 @@ def test_nulls_in_every_type_of_number(write: Any, column: pa.Array) -> None:
     assert np.isnan(numbers[1, 0]) == (column[1].as_py() is None)
 
 
+@pytest.mark.parametrize("write", [stream, file])
+def test_columns_may_be_left_out_where_null_is_allowed(write: Any) -> None:
+    columns = {name: FLIGHTS[name] for name in ("night", "distance", "tail")}
+    inputs = read(write(pa.table(columns)), MIXED)
+    assert inputs.categories is not None
+    assert inputs.categories.tolist() == [["", "N1"], ["", "N2"]]
+    with pytest.raises(SchemaError, match="there is no column 'tail'"):
+        read(write(pa.table({name: FLIGHTS[name] for name in ("carrier", "night", "distance")})), MIXED)
+
+
 def test_a_category_of_nulls_alone_has_no_type() -> None:
     inputs = read(stream(pa.table({**FLIGHTS, "carrier": pa.nulls(2)})), MIXED)
     assert inputs.categories is not None
@@ -122,8 +132,11 @@ def test_what_is_refused(write: Any, table: pa.Table, error: type[RequestError],
 
 
 def test_a_text_is_no_number_for_a_category() -> None:
-    with pytest.raises(SchemaError, match="column tail: found int64, allowed: text"):
-        read(stream(pa.table({**FLIGHTS, "tail": [1, 2]})), MIXED)
+    for write in (stream, file):
+        with pytest.raises(SchemaError, match="column tail: found int64, allowed: text"):
+            read(write(pa.table({**FLIGHTS, "tail": [1, 2]})), MIXED)
+        with pytest.raises(SchemaError, match="column tail: found struct"):
+            read(write(pa.table({**FLIGHTS, "tail": [{"x": "1"}, {"x": "2"}]})), MIXED)
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4"])
