@@ -55,6 +55,7 @@ def create_app(settings: Settings, model: Model, metrics: Metrics | None = None)
         metrics: what `/metrics` shows; without, its own.
     """
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # or it would redirect, to whatever host the client names
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions |= {

@@ -114,6 +114,8 @@ class Invocations(JsonErrors):
 
 def _row_of(value: Any) -> Any:
     """A line of JSON Lines: a row, or SageMaker's ``{"features": row}``."""
+    if not isinstance(value, dict | list):  # together, lines of one value each would pass for a row
+        raise MalformedError("every line must be a row: a list of values, or an object by name")
     return value["features"] if isinstance(value, dict) and set(value) == {"features"} else value
 
 

@@ -153,6 +153,10 @@ def test_millions_of_tiny_rows(server: ServerProcess, kind: str) -> None:
     assert ask(server.port, b"1\n" * (MAX_BODY_BYTES // 2), "/invocations", Content_Type=kind).status == 413
 
 
+def test_lines_of_one_value_are_not_taken_for_one_row(server: ServerProcess) -> None:
+    assert ask(server.port, b"1\n2\n3\n4\n", "/invocations", Content_Type="application/jsonlines").status == 400
+
+
 def test_a_body_over_the_limit_is_refused_by_its_length_unread(server: ServerProcess) -> None:
     with server.wire() as wire:
         assert wire.send(head(length=MAX_BODY_BYTES + 1)).answer().status == 413
@@ -190,6 +194,8 @@ def test_a_body_of_exactly_the_limit_passes(server: ServerProcess) -> None:
         ("/v2/models/iris/versions/%2e%2e/infer", 404),
         ("/v2/models/iris/versions/latest/infer", 404),
         ("/static/../app.py", 404),
+        ("/v2//models/iris/infer", 404),
+        ("/v2/models//infer", 404),
         ("/predict/", 404),
         ("/PREDICT", 404),
         ("/predict?" + "a=1&" * 50, 400),
