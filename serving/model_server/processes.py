@@ -66,9 +66,8 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _tell_ready(self, _worker: Any) -> None:
         # gunicorn calls this when the worker has loaded the application: its golden rows were answered.
         if self._options.ready_fd is not None:
-            with contextlib.suppress(
-                OSError
-            ):  # who started the server need not listen any more when a worker is replaced
+            # Whoever started the server need not listen any more when a worker is replaced.
+            with contextlib.suppress(OSError):
                 os.write(self._options.ready_fd, b"1")
 
 
