@@ -8,7 +8,7 @@ cheaper than the hand-over (the table in README.md).
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np  # noqa: TID253
 
@@ -26,18 +26,24 @@ class Ticket:
     probabilities: bool
     outputs: Outputs | None = None
     error: Exception | None = None
+    answered: threading.Event = field(default_factory=threading.Event)
 
 
 class BatchingRuntime:
-    """A runtime around another, to be called from many threads."""
+    """A runtime around another, to be called from many threads.
+
+    Args:
+        runtime: the other.
+        turns: how many calls of it run at once. More than one, so that one that takes long does not hold up all.
+    """
 
     is_quick = False
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, turns: int = 2) -> None:
         self._runtime = runtime
         self.has_probabilities = runtime.has_probabilities
         self._waiting: list[Ticket] = []
-        self._line, self._turn = threading.Lock(), threading.Lock()
+        self._line, self._turn = threading.Lock(), threading.Semaphore(turns)
 
     def run(self, inputs: Inputs, *, probabilities: bool) -> Outputs:
         """Predict these rows, together with what else waits."""
@@ -45,16 +51,19 @@ class BatchingRuntime:
         with self._line:
             self._waiting.append(ticket)
         with self._turn:
-            if ticket.outputs is None and ticket.error is None:
-                self._answer(self._take(ticket))
+            if tickets := self._take(ticket):
+                self._answer(tickets)
+        ticket.answered.wait()
         if ticket.error:
             raise ticket.error
         assert ticket.outputs is not None
         return ticket.outputs
 
     def _take(self, own: Ticket) -> list[Ticket]:
-        """The own ticket and, as far as there is room, the others."""
+        """The own ticket and, as far as there is room, the others; nothing if another call has taken it along."""
         with self._line:
+            if own not in self._waiting:
+                return []
             chosen, rows = [own], own.inputs.rows
             for ticket in [each for each in self._waiting if each is not own]:
                 if rows + ticket.inputs.rows <= MAX_BATCH_ROWS:
@@ -70,6 +79,7 @@ class BatchingRuntime:
             # One request's rows must not fail another's.
             if len(tickets) == 1:
                 tickets[0].error = error
+                tickets[0].answered.set()
                 return
             for ticket in tickets:
                 self._answer([ticket])
@@ -79,6 +89,7 @@ class BatchingRuntime:
             end = start + ticket.inputs.rows
             wanted = outputs.probabilities if ticket.probabilities else None
             ticket.outputs = Outputs(outputs.predicted[start:end], None if wanted is None else wanted[start:end])
+            ticket.answered.set()
             start = end
 
 

@@ -28,7 +28,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 _STATUS_TEXTS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
-QUICK_BYTES = 16 * 1024
+QUICK_BYTES = 256 * 1024  # what these take of the event loop's time is milliseconds, less than a thread would add
 
 
 class Gateway:

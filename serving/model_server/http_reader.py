@@ -65,6 +65,7 @@ class RequestReader:
         self._admit, self._send_continue = admit, send_continue
         self._parser: Any = httptools.HttpRequestParser(self)
         self._whole: list[WholeRequest] = []
+        self._parts: list[bytes] = []  # of the body that is being read
         self._fed_bytes = 0  # since a head began, or since the last part of a body
         self._again = b""  # a head that is to be parsed once more
         self.environ: Environ = {}  # of the request that is being read
@@ -113,7 +114,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """The first byte of a head."""
         self.phase, self.number, self._headers, self._head_bytes = "head", self.number + 1, 0, 0
-        self.environ, self._target, self._body = self._base.copy(), b"", bytearray()
+        self.environ, self._target, self._body_bytes = self._base.copy(), b"", 0
 
     def on_url(self, part: bytes) -> None:
         """A part of the request target."""
@@ -151,15 +152,17 @@ class RequestReader:
     def on_body(self, part: bytes) -> None:
         """A part of the body, chunks already taken apart."""
         self._fed_bytes = 0
-        self._check_size(len(self._body) + len(part))
-        self._body += part
+        self._body_bytes += len(part)
+        self._check_size(self._body_bytes)
+        self._parts.append(part)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         if self._parser.should_upgrade():
             return
-        environ, body, keep_alive = self.environ, bytes(self._body), bool(self._parser.should_keep_alive())
-        self.phase, self._fed_bytes, self.environ, self._body = "idle", 0, {}, bytearray()
+        environ, keep_alive = self.environ, bool(self._parser.should_keep_alive())
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self.phase, self._fed_bytes, self.environ, self._parts = "idle", 0, {}, []
         self._whole.append(WholeRequest(environ, body, keep_alive))
         end = self._chunk.find(b"\r\n\r\n") + 4
         if keep_alive and self._chunk and len(self._whole) == 1 and len(self._chunk) == end + len(body):

@@ -18,11 +18,13 @@ class Labels:
 
     Attributes:
         names: the classes as text, as they name probabilities.
+        dictionary: a place for another form of the classes, which is made when it is first needed.
     """
 
     def __init__(self, classes: Sequence[Label] | None) -> None:
         self.classes = classes
         self.names = [name if isinstance(name, str) else str(name).lower() for name in classes or ()]
+        self.dictionary: Any = None  # the classes as Arrow has them, once somebody asked for that
         self._json = np.array([orjson.dumps(label) for label in classes or ()], dtype=object)
 
     def one_json(self, predicted: Array) -> bytes:

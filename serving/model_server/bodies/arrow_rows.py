@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np  # noqa: TID253
@@ -18,6 +19,7 @@ from model_server.schema import FeatureSchema, Inputs
 Array = npt.NDArray[Any]
 
 UNPACKED_BYTES = 64 * 1024 * 1024
+SOME_ROWS = 100
 
 
 def read_stream(content: bytes, schema: FeatureSchema, max_rows: int) -> Inputs:
@@ -59,18 +61,36 @@ def write_stream(outputs: Outputs, labels: Labels) -> bytes:
     """Column `prediction` (classes as a dictionary array), and one `probability_<class>` each if they were asked for."""
     arrow = _pyarrow()
     if labels.classes is None:
-        columns = {"prediction": arrow.array(outputs.predicted)}
+        columns = {"prediction": _floats(outputs.predicted)}
     else:
-        codes = arrow.array(outputs.predicted.astype(np.int32))
-        columns = {"prediction": arrow.DictionaryArray.from_arrays(codes, arrow.array(labels.classes))}
+        codes = _array(arrow.int32(), outputs.predicted.astype(np.int32))
+        columns = {"prediction": arrow.DictionaryArray.from_arrays(codes, _dictionary(labels), safe=False)}
     if outputs.probabilities is not None:
         for name, column in zip(labels.names, outputs.probabilities.T, strict=True):
-            columns[f"probability_{name}"] = arrow.array(np.ascontiguousarray(column))
+            columns[f"probability_{name}"] = _floats(column)
     batch = arrow.record_batch(columns)
     sink = arrow.BufferOutputStream()
     with arrow.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def _dictionary(labels: Labels) -> Any:
+    """The classes as an Arrow array, made once."""
+    if labels.dictionary is None:
+        labels.dictionary = _pyarrow().array(labels.classes)
+    return labels.dictionary
+
+
+def _floats(values: Array) -> Any:
+    arrow = _pyarrow()
+    return _array(arrow.float32() if values.dtype == np.float32 else arrow.float64(), np.ascontiguousarray(values))
+
+
+def _array(kind: Any, values: Array) -> Any:
+    """Around the values' own memory: `pyarrow.array` looks for pandas at every call, which costs more than the rest."""
+    arrow = _pyarrow()
+    return arrow.Array.from_buffers(kind, len(values), [None, arrow.py_buffer(values)])
 
 
 def _from_table(table: Any, schema: FeatureSchema, max_rows: int) -> Inputs:
@@ -79,15 +99,19 @@ def _from_table(table: Any, schema: FeatureSchema, max_rows: int) -> Inputs:
     if not rows:
         raise MalformedError("the body has no row")
     table = _completed(_checked(table, schema), schema)
-    numbers = np.empty((rows, len(schema.numeric)), dtype=np.float64) if schema.numeric else None
-    for target, place in enumerate(schema.numeric):
-        assert numbers is not None
-        numbers[:, target] = _numbers(table.column(schema.names[place]), schema.names[place])
-    categories = np.empty((rows, len(schema.text)), dtype=object) if schema.text else None
-    for target, place in enumerate(schema.text):
-        assert categories is not None
-        categories[:, target] = _texts(table.column(schema.names[place]), schema.names[place])
+    numbers = _filled(_numbers, table, [schema.names[place] for place in schema.numeric], np.float64)
+    categories = _filled(_texts, table, [schema.names[place] for place in schema.text], object)
     return schema.checked(numbers, categories, rows)
+
+
+def _filled(read: Callable[[Any, str], Array], table: Any, names: list[str], kind: Any) -> Array | None:
+    """Shape (rows, columns), each column in one piece of memory: so it is filled fastest; None without columns."""
+    if not names:
+        return None
+    columns = np.empty((len(names), table.num_rows), dtype=kind)
+    for place, name in enumerate(names):
+        columns[place] = read(table.column(name), name)
+    return columns.T
 
 
 def _check_names(names: list[str], schema: FeatureSchema) -> None:
@@ -100,8 +124,9 @@ def _check_names(names: list[str], schema: FeatureSchema) -> None:
 def _checked(table: Any, schema: FeatureSchema) -> Any:
     """The features' columns, their offsets, dictionary places and UTF-8 looked through: a client can write anything there."""
     try:
-        _check_names(table.column_names, schema)
-        table = table.select([name for name in schema.names if name in table.column_names])
+        names = table.column_names
+        _check_names(names, schema)
+        table = table.select([name for name in schema.names if name in names])
         table.validate(full=True)
     except ValueError as error:  # ArrowInvalid and UnicodeDecodeError are such
         raise MalformedError("the columns are not what the body's own schema says") from error
@@ -149,8 +174,9 @@ def _slot(head: bytes, table: int, number: int) -> int:
 
 def _completed(table: Any, schema: FeatureSchema) -> Any:
     """With a column of nulls for each feature that may be null and is not there."""
+    names = table.column_names
     for name in schema.names:
-        if name not in table.column_names:
+        if name not in names:
             table = table.append_column(name, _pyarrow().nulls(table.num_rows))
     return table
 
@@ -181,8 +207,14 @@ def _texts(column: Any, name: str) -> Array:
         return np.full(len(column), "", dtype=object)
     if not (arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)):
         raise SchemaError(f"column {name}: found {column.type}, allowed: text")
-    texts: Array = (column.fill_null("") if column.null_count else column).to_numpy(zero_copy_only=False)
-    return texts
+    if column.null_count:
+        column = column.fill_null("")
+    if len(column) < SOME_ROWS:
+        return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    # Each different text is made once, not once a row.
+    encoded = column.dictionary_encode().combine_chunks()
+    texts = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)
+    return texts[encoded.indices.to_numpy()]  # type: ignore[no-any-return]
 
 
 def _by_place(part: Any, texts: Array) -> Array:

@@ -22,6 +22,7 @@ Row = TypeVar("Row")
 # Below this, orjson's objects cost less than simdjson's set-up.
 LARGE_BYTES = 4096
 SOME_CONTAINERS = 10_000
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 
 _parsers = threading.local()
 
@@ -90,6 +91,12 @@ def find_numbers(content: bytes, keys: Collection[str], schema: FeatureSchema, m
     return schema.checked(numbers, None, len(numbers))
 
 
+def _is_table(content: bytes, rows: int, width: int) -> bool:
+    """Whether the brackets and commas of the body are those of `rows` rows of `width` values: as_buffer flattens anything."""
+    row = b"[" + b"," * (width - 1) + b"]"
+    return rows > 0 and content.translate(None, _NOT_STRUCTURE) == b"[" + b",".join([row] * rows) + b"]"
+
+
 def _numbers(content: bytes, keys: Collection[str], width: int) -> Array | None:
     """float64, shape (rows, width)."""
     parser = _parsers.__dict__.setdefault("parser", simdjson.Parser())
@@ -97,10 +104,7 @@ def _numbers(content: bytes, keys: Collection[str], width: int) -> Array | None:
         document = parser.parse(content)
         found = list(document.keys()) if isinstance(document, simdjson.Object) else []
         rows = document[found[0]] if len(found) == 1 and found[0] in keys else None
-        # As many brackets as rows: no row holds a list of its own, which as_buffer would flatten.
-        if not isinstance(rows, simdjson.Array) or content.count(b"[") != len(rows) + 1:
-            return None
-        if set(map(len, rows)) != {width}:  # type: ignore[arg-type]
+        if not isinstance(rows, simdjson.Array) or not _is_table(content, len(rows), width):
             return None
         return np.frombuffer(rows.as_buffer(of_type="d"), dtype=np.float64).reshape(-1, width)
     except (ValueError, TypeError, RuntimeError):

@@ -40,7 +40,7 @@ def rows(*values: float) -> Inputs:
 
 def ask_while_one_is_running(runtime: DoublingRuntime, asked: list[tuple[Inputs, bool]]) -> list[Outputs | Exception]:
     """The first of `asked` runs alone; the others wait for it meanwhile."""
-    batching = BatchingRuntime(runtime)
+    batching = BatchingRuntime(runtime, turns=1)
 
     def ask(inputs: Inputs, probabilities: bool) -> Outputs | Exception:
         try:
