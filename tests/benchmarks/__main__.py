@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("dags", "dataset", "training", "chain")
+BENCHMARKS = ("dags", "dataset", "training", "chain", "serving")
 # What the project promises of each figure; the others are told for information.
 BOUNDS = {
     "chain.overhead": 1.5,
