@@ -24,17 +24,22 @@ SLIPWAY_BENCH_SERVERS=slipway,fastapi SLIPWAY_BENCH_CASES=rows1_conn16`.
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.benchmarks.serving.bundles import make_model
+from tests.benchmarks.serving.bare import bare_rate
+from tests.benchmarks.serving.bundles import ServedModel, make_model
 from tests.benchmarks.serving.environments import ensure_environment, installed_mb
 from tests.benchmarks.serving.figures import figures
-from tests.benchmarks.serving.load import require_wrk
-from tests.benchmarks.serving.measurement import Bench
+from tests.benchmarks.serving.load import Measurement, require_wrk
 from tests.benchmarks.serving.plan import Plan
 from tests.benchmarks.serving.report import report
+from tests.benchmarks.serving.results import BARE, Results
 from tests.benchmarks.serving.servers import OURS, ROOT, SERVERS, Server
+from tests.benchmarks.serving.visit import Visit
 
 FOLDER = ROOT / "build" / "bench-serving"
 
@@ -48,18 +53,44 @@ def run(progress: Callable[[str], None]) -> dict[str, float]:
         server.environment: ensure_environment(FOLDER / "env" / server.environment, server.requirements, progress)
         for server in servers
     }
-    sizes_mb = {name: installed_mb(folder) for name, folder in environments.items()}
     models = [make_model(name, FOLDER / "bundles" / name) for name in plan.models]
-    bench = Bench(plan, FOLDER, environments, progress)
-    for model in models:
-        for server in servers:
-            bench.prepare(model, server)
-    results = bench.run(models, servers)
+    results = measure(plan, models, servers, environments, progress)
+    sizes_mb = {name: installed_mb(folder) for name, folder in environments.items()}
     text = report(results, plan.models, servers, plan.cases, sizes_mb)
     print(text)
     (FOLDER / "report.txt").write_text(text)
     found = figures(results, plan.models, servers, plan.cases)
     return found | ({"serving.installed_mb": sizes_mb[OURS]} if OURS in sizes_mb else {})
+
+
+def measure(
+    plan: Plan,
+    models: list[ServedModel],
+    servers: list[Server],
+    environments: dict[str, Path],
+    progress: Callable[[str], None],
+) -> Results:
+    """The rounds: in each, every server of every model in turn, never two at a time."""
+    visits = {
+        model.name: [
+            Visit(server, model, environments[server.environment], FOLDER / "work" / server.name, plan.seconds)
+            for server in servers
+        ]
+        for model in models
+    }
+    for visit in itertools.chain(*visits.values()):
+        visit.prepare()
+    results = Results()
+    for number, model in itertools.product(range(plan.rounds), models):
+        for visit in visits[model.name]:
+            began = time.monotonic()
+            visit.measure(plan.cases, results)
+            took = time.monotonic() - began
+            progress(f"round {number + 1} of {plan.rounds}, {model.name}: {visit.server.name} in {took:.0f} s")
+        if OURS in environments and any(case.form != "json" for case in plan.cases):
+            rate = bare_rate(environments[OURS], model, FOLDER / "work", plan.seconds)
+            results.add_load(model.name, BARE, BARE, Measurement(rate, 0, 0))
+    return results
 
 
 def choose(plan: Plan) -> list[Server]:

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from tests.benchmarks.serving.load import Measurement
-from tests.benchmarks.serving.measurement import BARE, Results
 from tests.benchmarks.serving.plan import Case
+from tests.benchmarks.serving.results import BARE, Results
 from tests.benchmarks.serving.servers import FLASK_HELLO, ONNX_PEER, OURS, PEER, WSGI_HELLO, Server
 
 GROUPS = {
@@ -36,7 +36,7 @@ def figures(
 
 def _of_case(results: Results, model: str, servers: list[Server], case: Case) -> Iterator[tuple[str, float]]:
     ours = results.summary(model, OURS, case.name)
-    if ours is None or ours.void:
+    if ours is None or ours.reason:
         return
     yield "rps", ours.rps
     for name, group in GROUPS.items():
@@ -51,4 +51,4 @@ def _of_case(results: Results, model: str, servers: list[Server], case: Case) ->
 
 def _of_group(results: Results, model: str, servers: list[Server], group: str, case: Case) -> list[Measurement]:
     of_group = (results.summary(model, server.name, case.name) for server in servers if server.group == group)
-    return [one for one in of_group if one is not None and not one.void]
+    return [one for one in of_group if one is not None and not one.reason]

@@ -16,18 +16,17 @@ TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one load came to; with errors it is void, for a server that refuses is quick."""
+    """What one load came to; with a `reason` it is void: a server that refuses is quick."""
 
     rps: float
     p50_ms: float
     p99_ms: float
-    errors: int = 0
     reason: str = ""
 
-    @property
-    def void(self) -> bool:
-        """Not to be compared."""
-        return bool(self.reason)
+    @classmethod
+    def failed(cls, reason: str) -> Measurement:
+        """Nothing could be measured."""
+        return cls(0, 0, 0, reason)
 
 
 def require_wrk() -> None:
@@ -52,15 +51,14 @@ def load(url: str, request: Request, body: Path, connections: int, seconds: floa
     )
     lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
     if result.returncode or not lines:
-        return Measurement(0, 0, 0, 1, f"wrk: {(result.stderr or result.stdout).strip()[-200:]}")
+        return Measurement.failed(f"wrk: {(result.stderr or result.stdout).strip()[-200:]}")
     return _measurement(json.loads(lines[-1]))
 
 
 def _measurement(found: dict[str, int]) -> Measurement:
     kinds = {kind: found[kind] for kind in ("connect", "read", "write", "timeout", "status") if found[kind]}
-    errors = sum(kinds.values())
     reason = ", ".join(f"{count} {kind} errors" for kind, count in kinds.items())
     if not found["requests"]:
         reason = reason or "no request was answered in time"
     rate = found["requests"] / (found["micros"] / 1e6)
-    return Measurement(rate, found["p50"] / 1e3, found["p99"] / 1e3, errors, reason)
+    return Measurement(rate, found["p50"] / 1e3, found["p99"] / 1e3, reason)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 MODELS = ("iris", "forest", "boosting")
 ROUNDS = 3
 SECONDS = 2.0
+WARM_UP_SECONDS = 1
 # A measurement is prolonged until the slowest server has answered each connection this often, within the limit.
 ANSWERS_PER_CONNECTION = 3
 LONGEST_SECONDS = 8.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -102,6 +103,8 @@ def post(url: str, request: Request) -> tuple[bytes, dict[str, str]]:
     except urllib.error.HTTPError as error:
         text = " ".join(error.read().decode(errors="replace").split())
         raise ServerError(f"{error.code} to {request.path}: {text[:160]}") from error
+    except http.client.HTTPException as error:
+        raise ServerError(f"no HTTP from {request.path}: {error!r}") from error
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 
-from tests.benchmarks.serving.measurement import BARE, Results
 from tests.benchmarks.serving.plan import Case
+from tests.benchmarks.serving.results import BARE, Results
 from tests.benchmarks.serving.servers import Server
 
 NAME = 22
@@ -42,7 +42,7 @@ def _case_rows(results: Results, model: str, servers: list[Server], case: Case) 
     for server in servers:
         if (one := results.summary(model, server.name, case.name)) is None:
             continue
-        if one.void:
+        if one.reason:
             yield f"  {server.name:{NAME}} void: {one.reason}"
             continue
         yield f"  {server.name:{NAME}}" + _cells(

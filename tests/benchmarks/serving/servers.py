@@ -34,7 +34,7 @@ class Server:
         prepare: run once for each model before anything is measured.
         settings: environment variables.
         workers: processes that predict.
-        grows: whether its answer depends on the rows; the floors' does not, and they are measured at 1 and 100 rows.
+        predicts: the floors do not; they get no large requests.
         forms: the forms of a request that it speaks.
     """
 
@@ -46,7 +46,7 @@ class Server:
     prepare: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
-    grows: bool = True
+    predicts: bool = True
     forms: tuple[str, ...] = ("json",)
 
     @property
@@ -130,6 +130,6 @@ SERVERS = (
     Server("onnx-fastapi-uvicorn", ONNX_PEER, "fastapi_onnx", _uvicorn("fastapi_onnx_app:app"), settings=_PEERS),
     Server("onnx-fastapi-granian", ONNX_PEER, "fastapi_onnx", _granian("fastapi_onnx_app:app"), settings=_PEERS),
     Server("onnx-litestar-granian", ONNX_PEER, "litestar_onnx", _granian("litestar_onnx_app:app"), settings=_PEERS),
-    Server("hello-flask", FLASK_HELLO, OURS, _floor("hello:route"), settings=_FLOORS, grows=False),
-    Server("hello-wsgi", WSGI_HELLO, OURS, _floor("hello:wsgi"), settings=_FLOORS, grows=False),
+    Server("hello-flask", FLASK_HELLO, OURS, _floor("hello:route"), settings=_FLOORS, predicts=False),
+    Server("hello-wsgi", WSGI_HELLO, OURS, _floor("hello:wsgi"), settings=_FLOORS, predicts=False),
 )
