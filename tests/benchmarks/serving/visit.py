@@ -66,7 +66,7 @@ class Visit:
             self.work,
             lambda url: self._ask(url, one_row, 1),
         ) as it:
-            found = [self._case(it.url, case, warm=_rows_change(cases, place)) for place, case in enumerate(cases)]
+            found = [self._case(it.url, case, warm=_needs_warming(cases, place)) for place, case in enumerate(cases)]
             memory = pss_mb(process.pid for process in family(it.process)) / self.server.workers
         for case, measurement in zip(cases, found, strict=True):
             results.add_load(self.model.name, self.server.name, case.name, measurement)
@@ -81,10 +81,12 @@ class Visit:
             one_answer = self._ask(url, request, case.rows)
         except (ServerError, OSError) as error:
             return Measurement.failed(str(error))
+        slowest = one_answer * case.connections / self.server.workers
         if warm:
-            load(url, request, body, case.connections, WARM_UP_SECONDS)
-        needed = one_answer * case.connections / self.server.workers * ANSWERS_PER_CONNECTION
-        return load(url, request, body, case.connections, max(self.seconds, min(LONGEST_SECONDS, needed)))
+            first = load(url, request, body, case.connections, WARM_UP_SECONDS)
+            slowest = max(slowest, first.p99_ms / 1000)
+        needed = min(LONGEST_SECONDS, slowest * ANSWERS_PER_CONNECTION) if case.rows == LARGE else 0
+        return load(url, request, body, case.connections, max(self.seconds, needed))
 
     def _ask(self, url: str, request: Request, rows: int) -> float:
         """Seconds that the right answer took.
@@ -125,6 +127,7 @@ class Visit:
         return [text.format(**facts, **ports) for text in texts]
 
 
-def _rows_change(cases: list[Case], place: int) -> bool:
-    """Whether the case before had other requests: then what it warmed up is not what this one needs."""
-    return place == 0 or (cases[place - 1].rows, cases[place - 1].form) != (cases[place].rows, cases[place].form)
+def _needs_warming(cases: list[Case], place: int) -> bool:
+    """Whether the case before warmed up something else: other requests, or too few of large ones at a time."""
+    case, before = cases[place], cases[place - 1] if place else None
+    return case.rows == LARGE or before is None or before.rows != case.rows
