@@ -10,16 +10,17 @@ gradient boosting on flights), made by the project's own code. Four groups, each
 - bare: `session.run` in two processes, for the large Arrow and binary requests.
 
 The grid: one row at 1, 16 and 64 connections, 100 rows at 16, 10,000 rows at 1 and 16. The rest of the nine (100 rows at 1
-and 64, 10,000 rows at 64) changes no ranking, takes the slow peers a quarter of an hour more, and comes with
-SLIPWAY_BENCH_FULL=1. The floors get no 10,000 rows: their answer does not depend on them.
+and 64, 10,000 rows at 64) is half as much again to measure of every server, and comes with SLIPWAY_BENCH_FULL=1. The floors
+get no 10,000 rows: their answer does not depend on them.
 
 Fair: each round measures every server in turn, one at a time; figures are medians over the rounds; an answer is compared
 with scikit-learn's labels before its server is measured; a figure with a single error is void and says why. A slow
-server's measurement lasts longer than the others', so that what it has in hand at the end does not count against it.
+server's measurement with large requests lasts longer, so that what it has in hand at the end does not count against it.
+The peers' pipeline takes plain arrays where there are no categories, as that of a person who trained on numbers would.
 Memory is the PSS of all of a server's processes after the load, by the number of its workers.
 
-A quick run: `SLIPWAY_BENCH_ROUNDS=1 SLIPWAY_BENCH_SECONDS=1 SLIPWAY_BENCH_MODELS=forest
-SLIPWAY_BENCH_SERVERS=slipway,fastapi SLIPWAY_BENCH_CASES=rows1_conn16`.
+A default run takes about 40 minutes on two cores. A quick one: `SLIPWAY_BENCH_ROUNDS=1 SLIPWAY_BENCH_SECONDS=1
+SLIPWAY_BENCH_MODELS=forest SLIPWAY_BENCH_SERVERS=slipway,fastapi SLIPWAY_BENCH_CASES=rows1_conn16`.
 """
 
 from __future__ import annotations
