@@ -59,6 +59,6 @@ def _measurement(found: dict[str, int]) -> Measurement:
     kinds = {kind: found[kind] for kind in ("connect", "read", "write", "timeout", "status") if found[kind]}
     reason = ", ".join(f"{count} {kind} errors" for kind, count in kinds.items())
     if not found["requests"]:
-        reason = reason or "no request was answered in time"
+        reason = reason or f"no request was answered within {found['micros'] / 1e6:.0f} s"
     rate = found["requests"] / (found["micros"] / 1e6)
     return Measurement(rate, found["p50"] / 1e3, found["p99"] / 1e3, reason)

@@ -84,7 +84,7 @@ class Visit:
         slowest = one_answer * case.connections / self.server.workers
         if warm:
             first = load(url, request, body, case.connections, WARM_UP_SECONDS)
-            slowest = max(slowest, first.p99_ms / 1000)
+            slowest = LONGEST_SECONDS if first.reason else max(slowest, first.p99_ms / 1000)
         needed = min(LONGEST_SECONDS, slowest * ANSWERS_PER_CONNECTION) if case.rows == LARGE else 0
         return load(url, request, body, case.connections, max(self.seconds, needed))
 
