@@ -55,19 +55,14 @@ class Server:
         return SERVING / "requirements.txt" if self.environment == OURS else HERE / "peers" / f"{self.environment}.txt"
 
 
-def _worker_class() -> str:
-    """The floors run on the worker that our server runs on; gunicorn's own threads where it has none of its own."""
-    own = (SERVING / "model_server" / "http_worker.py").exists()
-    return "model_server.http_worker.HttpWorker" if own else "gthread"
-
-
 def _gunicorn(application: str, worker: str, *more: str) -> tuple[str, ...]:
     bind = ("-w", "2", "-b", "127.0.0.1:{port}", "--no-control-socket")
     return ("{bin}/gunicorn", "-k", worker, *bind, *more, application)
 
 
 def _floor(application: str) -> tuple[str, ...]:
-    return _gunicorn(application, _worker_class(), "--threads", "8", "--keep-alive", "5")
+    """The floors run on the worker that our server runs on."""
+    return _gunicorn(application, "model_server.http_worker.HttpWorker")
 
 
 def _uvicorn(application: str) -> tuple[str, ...]:
@@ -91,7 +86,10 @@ SERVERS = (
         name=OURS,
         group=OURS_GROUP,
         environment=OURS,
-        command=("{bin}/python", "-m", "model_server", *_BUNDLE, *_ADDRESS, "--workers", "2"),
+        command=(
+            *("{bin}/python", "-m", "model_server", *_BUNDLE, *_ADDRESS, "--workers", "2"),
+            *("--open", "--no-access-log"),  # as the peers are set
+        ),
         settings={"PYTHONPATH": str(SERVING)},
         forms=("json", "arrow", "binary"),
     ),
