@@ -16,10 +16,12 @@ from flask import Flask
 
 from model_server.api_keys import ApiKeys
 from model_server.errors import DeniedError, RequestError, TooManyError
+from model_server.gathering import Gathered, Gathering
 from model_server.http_limits import HttpLimits
 from model_server.journals import Access, PredictionLog
 from model_server.message import Reply, Request
 from model_server.metrics import Metrics
+from model_server.protocols.predict import Predict
 from model_server.protocols.protocol import JsonErrors, Protocol, respond
 from model_server.rate_limit import RateLimit
 from model_server.spool import Spool
@@ -65,6 +67,9 @@ class Gateway:
         self._keys, self._rate, self._metrics = keys, rate, metrics
         self._access_log, self._prediction_log = access_log, prediction_log
         self._quick_bytes = QUICK_BYTES if is_quick else 0
+        predict = hot["/predict"]
+        assert isinstance(predict, Predict)
+        self._gathering = Gathering(predict, self._finish)
         self._digest = (("Slipway-Bundle", app.extensions["model"].bundle.digest),)
 
     def is_quick(self, environ: Environ, body_bytes: int) -> bool:
@@ -95,6 +100,24 @@ class Gateway:
         for log in (self._access_log, self._prediction_log):
             if log:
                 log.close()
+
+    def gather(self, environ: Environ, body: bytes, send: Callable[[Reply], None]) -> bool:
+        """Take a request along with others of this turn of the event loop; `send` gets its reply during `flush`.
+
+        False: it is not of the kind that is gathered; call this object as a WSGI application.
+        """
+        is_predict = environ["PATH_INFO"] == "/predict" and environ["REQUEST_METHOD"] == "POST"
+        return is_predict and self._quick_bytes > 0 and self._gathering.take(environ, body, send)
+
+    def flush(self) -> None:
+        """Answer what was gathered."""
+        self._gathering.flush()
+
+    def _finish(self, gathered: Gathered, reply: Reply) -> None:
+        if self._prediction_log:
+            self._prediction_log.note(gathered.request, reply)
+        self._note(gathered.environ, Predict.name, reply.status, gathered.started, len(reply.body))
+        gathered.send(Reply(reply.status, reply.body, reply.content_type, (*reply.headers, *self._digest)))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""

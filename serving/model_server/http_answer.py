@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -34,31 +35,25 @@ def render(answer: Answer | Reply, environ: Environ, *, keep_alive: bool) -> lis
         ValueError: a header holds a line break.
     """
     if isinstance(answer, Reply):
-        answer = Answer(answer.status, [("Content-Type", answer.content_type), *answer.headers], answer.body)
-    status, headers, body = answer
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", f"Date: {_date()}"]
-    is_head = environ.get("REQUEST_METHOD") == "HEAD"
-    lines += [f"{name}: {value}" for name, value in headers if is_head or name.lower() != "content-length"]
-    if not is_head and status not in _WITHOUT_BODY:
-        lines.append(f"Content-Length: {len(body)}")
-    if not keep_alive:
-        lines.append("Connection: close")
-    elif environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
-        lines.append("Connection: keep-alive")
+        headers: tuple[tuple[str, str], ...] = (("Content-Type", answer.content_type), *answer.headers)
+    else:
+        headers = tuple(answer.headers)
+    connection = "keep-alive" if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else ""
+    length = -1 if environ.get("REQUEST_METHOD") == "HEAD" else len(answer.body)
+    head = _head(answer.status, headers, length, connection if keep_alive else "close", int(time.time()))
+    return [head, answer.body] if length > 0 else [head]
+
+
+@lru_cache(maxsize=512)
+def _head(status: int, headers: tuple[tuple[str, str], ...], length: int, connection: str, second: int) -> bytes:
+    """The head; most are alike within one second. `length` is -1 where there is no body to measure."""
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", f"Date: {formatdate(second, usegmt=True)}"]
+    lines += [f"{name}: {value}" for name, value in headers if length < 0 or name.lower() != "content-length"]
+    if length >= 0 and status not in _WITHOUT_BODY:
+        lines.append(f"Content-Length: {length}")
+    if connection:
+        lines.append(f"Connection: {connection}")
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         raise ValueError("a response header holds a line break")
-    encoded = f"{head}\r\n\r\n".encode("latin-1")
-    return [encoded] if is_head or not body else [encoded, body]
-
-
-_now = (0, "")
-
-
-def _date() -> str:
-    """The Date header, made once a second."""
-    global _now  # noqa: PLW0603  one clock for the process
-    second = int(time.time())
-    if second != _now[0]:
-        _now = (second, formatdate(second, usegmt=True))
-    return _now[1]
+    return f"{head}\r\n\r\n".encode("latin-1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model_server.http_answer import Answer, render
@@ -117,8 +118,8 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def finish(self, request: WholeRequest, answer: Answer) -> None:
-        """A thread's answer; it comes too late if the request was given up or the client has gone."""
+    def finish(self, request: WholeRequest, answer: Answer | Reply) -> None:
+        """An answer that did not come straight back; it is too late if the request was given up or the client is gone."""
         if self._serving is request:
             self._answer(answer)
             self._next()
@@ -179,7 +180,9 @@ class Connection(asyncio.Protocol):
     def _serve(self, request: WholeRequest) -> None:
         server = self._server
         self._serving = request
-        if server.is_quick(request.environ, len(request.body)):
+        if server.gather(request.environ, request.body, partial(self.finish, request)):
+            server.flush_soon()
+        elif server.is_quick(request.environ, len(request.body)):
             self._answer(server.call(request))
         else:
             self.deadline = server.now() + server.limits.answer_seconds

@@ -62,8 +62,8 @@ class HttpServer:
     Args:
         app: the application. It may have `limits` (HttpLimits), `admit(environ)`, which gets a head before its body is read
             and returns the Reply that refuses it or None, `is_quick(environ, body_bytes)`, which says whether the request
-            may be answered on the event loop, `note_refusal(environ, reply)`, which learns what was refused without it,
-            and `close()`, called at the end.
+            may be answered on the event loop, `gather(environ, body, send)` with `flush()`, which answer several at once,
+            `note_refusal(environ, reply)`, which learns what was refused without it, and `close()`, called at the end.
         workers: processes that serve the same sockets.
     """
 
@@ -76,6 +76,8 @@ class HttpServer:
         self.note_refusal: Callable[[Environ, Reply], None] = getattr(
             app, "note_refusal", lambda _environ, _reply: None
         )
+        self.gather: Callable[..., bool] = getattr(app, "gather", lambda *_request: False)
+        self._will_flush = False
         self.heads = HeadCache()
         self.room = Room(self.limits.room_bytes)
         self.connections: set[Connection] = set()
@@ -116,6 +118,16 @@ class HttpServer:
             await asyncio.sleep(0.02)
         self._threads.shutdown(wait=False, cancel_futures=True)
         getattr(self._app, "close", lambda: None)()
+
+    def flush_soon(self) -> None:
+        """Have the application answer what it has gathered, once the loop has read what has arrived."""
+        if not self._will_flush:
+            self._will_flush = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._will_flush = False
+        self._app.flush()  # type: ignore[attr-defined]
 
     def call(self, request: WholeRequest) -> Answer:
         """The application's answer."""

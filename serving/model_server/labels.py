@@ -33,6 +33,12 @@ class Labels:
             return orjson.dumps(predicted[0], option=orjson.OPT_SERIALIZE_NUMPY)
         return self._json[predicted[0]]  # type: ignore[no-any-return]
 
+    def each_json(self, predicted: Array) -> list[bytes]:
+        """Each prediction as JSON."""
+        if self.classes is None:
+            return [orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY) for value in predicted]
+        return self._json[predicted].tolist()  # type: ignore[no-any-return]
+
     def all_json(self, predicted: Array) -> bytes:
         """All predictions as a JSON list."""
         if self.classes is None:

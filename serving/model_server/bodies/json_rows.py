@@ -54,12 +54,18 @@ def read_rows(content: bytes, key: str, schema: FeatureSchema, max_rows: int) ->
     """
     if (inputs := find_numbers(content, {key}, schema, max_rows)) is not None:
         return inputs, False
+    rows, single = decode_rows(content, key, schema, max_rows)
+    return schema.inputs(rows), single
+
+
+def decode_rows(content: bytes, key: str, schema: FeatureSchema, max_rows: int) -> tuple[list[list[Any]], bool]:
+    """The same as positional rows of values that are not checked yet."""
     body = load(content, max_rows)
     if not isinstance(body, dict) or key not in body:
         raise MalformedError(f'the body must be JSON like {{"{key}": [..]}}')
     rows, single = schema.rows_of(body[key], key)
     check_rows(len(rows), max_rows)
-    return schema.inputs(rows), single
+    return rows, single
 
 
 def check_rows(rows: int, max_rows: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from model_server.bodies import arrow_rows, csv_rows
-from model_server.bodies.json_rows import read_rows
+from model_server.bodies.json_rows import decode_rows, read_rows
 from model_server.bodies.media_types import FORMS, choose
 from model_server.bodies.tables import as_columns, reader_of
 from model_server.errors import UnsupportedError
@@ -41,6 +41,33 @@ class Predict(JsonErrors):
         made = choose(request.accept, MAKES)
         outputs = self._model.predict(inputs, probabilities=request.flag("probabilities"))
         return self._write(outputs, made, single=single)
+
+    def is_plain(self, request: Request) -> bool:
+        """Whether it is JSON in and JSON out and nothing else is asked: what `answer_together` takes."""
+        return (
+            request.media_type == JSON
+            and request.accept in {"", "*/*", JSON}
+            and not request.header("QUERY_STRING")
+            and not request.header("HTTP_CONTENT_ENCODING")
+        )
+
+    def answer_together(self, requests: list[Request]) -> list[Reply]:
+        """The replies to plain requests, from one call of the model.
+
+        Raises:
+            RequestError: something is wrong with one of them; none is answered.
+        """
+        schema, labels, max_rows = self._model.schema, self._model.labels, self._settings.max_rows
+        tables = [decode_rows(request.body, "features", schema, max_rows) for request in requests]
+        inputs = schema.inputs([row for rows, _ in tables for row in rows])
+        predictions = labels.each_json(self._model.predict(inputs).predicted)
+        replies, start = [], 0
+        for rows, single in tables:
+            end = start + len(rows)
+            text = predictions[start] if single else b"[%b]" % b",".join(predictions[start:end])
+            replies.append(Reply(200, b'{"prediction":%b}' % text))
+            start = end
+        return replies
 
     def _write(self, outputs: Outputs, media_type: str, *, single: bool) -> Reply:
         labels = self._model.labels
