@@ -24,7 +24,11 @@ def addresses(task: Any, model: str | None) -> list[str]:
 
 
 def test_an_address_with_a_date_is_checked_for_the_run_s_date(list_endpoints: Any) -> None:
-    assert addresses(list_endpoints, "flights") == ["s3://inbox/flights/2013-01-05.csv", "s3://slipway"]
+    assert addresses(list_endpoints, "flights") == [
+        "s3://inbox/flights/2013-01-05.csv",
+        "s3://slipway",
+        "slipway_api_keys",
+    ]
 
 
 def test_all_models_need_the_store_once(list_endpoints: Any) -> None:
