@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from slipway.core.errors import ConflictError
-from slipway.core.model_file import ProcessTarget
+from slipway.core.model_file import Access, ProcessTarget
 from slipway.release.ledger import Ledger
 from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
 
@@ -19,7 +19,13 @@ from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOper
 def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(subprocess, "Popen", lambda *_a, **_k: pytest.fail("nothing may be started"))
-    return {"model": "iris", "store": str(tmp_path / "store"), "target": ProcessTarget(), "run_id": "r1"}
+    return {
+        "model": "iris",
+        "store": str(tmp_path / "store"),
+        "target": ProcessTarget(),
+        "access": Access(open=True),
+        "run_id": "r1",
+    }
 
 
 def roll_out(where: dict[str, Any], **decision: Any) -> RollOutProcessOperator:
