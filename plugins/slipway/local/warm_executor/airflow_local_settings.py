@@ -31,9 +31,9 @@ for _name in MODULES:
         logging.getLogger(__name__).warning("could not import %s ahead of the tasks: %s", _name, error)
 
 try:
-    import boto3  # noqa: TID253
+    import boto3
 
     # The first client of a process loads a good part of botocore, which takes longer than what most tasks do with it.
     boto3.session.Session("none", "none", region_name="us-east-1").client("s3")
-except Exception as error:  # noqa: BLE001  as above
+except Exception as error:
     logging.getLogger(__name__).warning("could not make an S3 client ahead of the tasks: %s", error)
