@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from model_server.heap import trim
 from model_server.http_answer import Answer
 from model_server.http_connection import Connection
 from model_server.http_head import Environ, HeadCache, base_environ
@@ -77,7 +78,7 @@ class HttpServer:
             app, "note_refusal", lambda _environ, _reply: None
         )
         self.gather: Callable[..., bool] = getattr(app, "gather", lambda *_request: False)
-        self._will_flush = False
+        self._will_flush = self._may_trim = False
         self.heads = HeadCache()
         self.room = Room(self.limits.room_bytes)
         self.connections: set[Connection] = set()
@@ -96,10 +97,13 @@ class HttpServer:
         self._listen()
 
     def sweep(self) -> None:
-        """End what is past its deadline; to be called every SWEEP_SECONDS."""
+        """End what is past its deadline, and give memory back when idle; to be called every SWEEP_SECONDS."""
         now = self.now()
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.expire()
+        if self._may_trim and all(each.is_idle() for each in self.connections):
+            self._may_trim = False
+            trim()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Take what has connected already, answer what has been asked, then close."""
@@ -153,6 +157,7 @@ class HttpServer:
             if not future.cancelled():
                 self._loop.call_soon_threadsafe(connection.finish, request, future.result())
 
+        self._may_trim = True
         self._threads.submit(self.call, request).add_done_callback(done)
 
     def _is_small(self, _environ: Environ, body_bytes: int) -> bool:

@@ -13,6 +13,7 @@ import sys
 
 from gunicorn.workers.base import Worker
 
+from model_server.heap import share_arenas
 from model_server.http_server import SWEEP_SECONDS, HttpServer
 
 
@@ -43,6 +44,7 @@ class HttpWorker(Worker):  # type: ignore[misc]
             loop.add_signal_handler(number, self._stop)
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, self._quit)
+        share_arenas()
         server = HttpServer(self.wsgi, workers=self.cfg.workers)
         server.start([listener.sock for listener in self.sockets])
         beat = loop.create_task(self._beat(server))
