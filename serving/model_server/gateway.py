@@ -114,10 +114,14 @@ class Gateway:
         self._gathering.flush()
 
     def _finish(self, gathered: Gathered, reply: Reply) -> None:
+        gathered.send(self._noted(gathered.environ, gathered.request, Predict.name, reply, gathered.started))
+
+    def _noted(self, environ: Environ, request: Request, route: str, reply: Reply, started: float) -> Reply:
+        """A protocol's reply, counted and logged, with the bundle's name on it."""
         if self._prediction_log:
-            self._prediction_log.note(gathered.request, reply)
-        self._note(gathered.environ, Predict.name, reply.status, gathered.started, len(reply.body))
-        gathered.send(Reply(reply.status, reply.body, reply.content_type, (*reply.headers, *self._digest)))
+            self._prediction_log.note(request, reply)
+        self._note(environ, route, reply.status, started, len(reply.body))
+        return Reply(reply.status, reply.body, reply.content_type, (*reply.headers, *self._digest))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -129,12 +133,9 @@ class Gateway:
         if protocol is None:
             return self._by_flask(environ, start_response, started)
         request = Request(environ, _body(environ))
-        reply = respond(protocol, request)
-        if self._prediction_log:
-            self._prediction_log.note(request, reply)
-        self._note(environ, protocol.name, reply.status, started, len(reply.body))
+        reply = self._noted(environ, request, protocol.name, respond(protocol, request), started)
         headers = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))]
-        start_response(_STATUS_TEXTS[reply.status], [*headers, *reply.headers, *self._digest])
+        start_response(_STATUS_TEXTS[reply.status], [*headers, *reply.headers])
         return [reply.body]
 
     def _by_flask(self, environ: Environ, start_response: StartResponse, started: float) -> Iterable[bytes]:
