@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.integration.serving.served import free_port, wait_until_ready
+from tests.integration.serving.served import free_port, running
 from tests.parts import require_environment
 
 REQUIREMENTS = Path(__file__).parent / "mlserver.txt"
@@ -26,16 +25,6 @@ def mlserver(folder: Path, bundle: Path, name: str) -> Iterator[str]:
     (folder / "settings.json").write_text(json.dumps(settings))
     (folder / "model-settings.json").write_text(json.dumps(implementation))
     log = folder / "log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [programs / "mlserver", "start", folder], cwd=folder, stdout=stream, stderr=subprocess.STDOUT
-        )
-    try:
-        wait_until_ready(f"127.0.0.1:{ports['http_port']}", process, log)
-        yield f"127.0.0.1:{ports['http_port']}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        finally:
-            process.kill()
+    command = [str(programs / "mlserver"), "start", str(folder)]
+    with running(command, f"127.0.0.1:{ports['http_port']}", log, folder) as address:
+        yield address

@@ -29,13 +29,22 @@ def served(bundle: Path, digest: str, *options: str, **environment: str) -> Iter
     command += ["--bundle", str(bundle), "--digest", digest, "--workers", "1"]
     command += [] if "AIP_HTTP_PORT" in environment else ["--port", port]
     log = bundle.with_name(f"{bundle.name}-{port}.log")
+    with running(command, f"127.0.0.1:{port}", log, SERVING, environment) as address:
+        yield address
+
+
+@contextmanager
+def running(
+    command: list[str], address: str, log: Path, folder: Path, environment: dict[str, str] | None = None
+) -> Iterator[str]:
+    """A server process from its readiness to its end; yields its address."""
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            command, cwd=SERVING, env=os.environ | environment, stdout=stream, stderr=subprocess.STDOUT
+            command, cwd=folder, env=os.environ | (environment or {}), stdout=stream, stderr=subprocess.STDOUT
         )
     try:
-        wait_until_ready(f"127.0.0.1:{port}", process, log)
-        yield f"127.0.0.1:{port}"
+        wait_until_ready(address, process, log)
+        yield address
     finally:
         process.terminate()
         try:
