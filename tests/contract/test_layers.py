@@ -11,8 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SLIPWAY = ROOT / "plugins" / "slipway"
-LOWER = {"core", "storage", "table", "access"}
+LOWER = {"core", "aws", "storage", "table", "access"}
 STATIONS = {"network", "dataset", "training", "release", "rollout", "firewall", "verification"}
+LOWER_ROOMS = {
+    "aws": {"core"},
+    "storage": {"core", "aws"},
+    "table": {"core"},
+    "access": {"core"},
+    "wiring": {"core"},
+}
 AIRFLOW_FILES = ("operators.py", "trigger.py", "hook.py")
 
 
@@ -50,7 +57,7 @@ def allowed(path: Path, module: str) -> bool:  # noqa: PLR0911  one line per row
         return target in {"core", "wiring"} or rest.endswith("operators") or rest == "network.endpoint"
     if path.name == "operators.py" and rest == "release.ledger":
         return True
-    lower = {"storage": {"core"}, "table": {"core"}, "access": {"core"}, "wiring": {"core"}}.get(room, LOWER)
+    lower = LOWER_ROOMS.get(room, LOWER)
     return target in {room, *lower}
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from slipway.aws.hook import aws_client
 from slipway.core.errors import ConfigurationError, DeniedError, SlipwayError, UnavailableError
 from slipway.core.firewall_section import AwsSecurityGroup
 from slipway.firewall.security_group import Group, Rule, group_from, permission_of
@@ -24,10 +25,7 @@ class Ec2FirewallHook:
     @cached_property
     def client(self) -> Any:
         """The boto3 client that the Airflow connection describes."""
-        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-
-        hook = AwsBaseHook(aws_conn_id=self._section.conn_id, client_type="ec2", region_name=self._section.region)
-        return hook.conn
+        return aws_client("ec2", self._section.conn_id, self._section.region)
 
     def find_group(self) -> Group | None:
         """Our group, or None.

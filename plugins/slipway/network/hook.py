@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from slipway.access.hook import ApiKeyHook
+from slipway.aws.hook import aws_client
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, UnavailableError
 from slipway.network.endpoint import Endpoint
 from slipway.network.probe import Step, probe_url
-from slipway.storage.object_store import open_object, open_store, split_uri
+from slipway.storage.object_store import ObjectStore, open_object, open_store, split_uri
 
 
 class ConnectivityHook:
@@ -28,7 +30,7 @@ class ConnectivityHook:
         if kind == "unavailable":
             raise self._not_in_this_version()
         if kind == "source":
-            open_object(self._endpoint["address"])  # no I/O: an address that cannot be one is not worth a look-up
+            _ = self._object  # no I/O: an address that cannot be one is not worth a look-up
         steps = self._reach()
         checks = {
             "source": self._read_source,
@@ -53,7 +55,7 @@ class ConnectivityHook:
     def _url(self) -> str | None:
         """The HTTP endpoint behind the address; None for a local path."""
         if self._endpoint["kind"] == "ec2":
-            return self._aws_url("ec2")
+            return str(self._ec2.meta.endpoint_url)
         if self._endpoint["kind"] == "api_keys":
             return None
         scheme, host, _ = split_uri(self._endpoint["address"])
@@ -63,19 +65,25 @@ class ConnectivityHook:
             import os
 
             return os.environ.get("STORAGE_EMULATOR_HOST") or "https://storage.googleapis.com"
-        return self._aws_url("s3") if scheme == "s3" else None
+        return self._s3_url() if scheme == "s3" else None
 
-    def _aws_url(self, service: str) -> str:
-        if service == "s3":
-            from slipway.storage.s3_hook import S3Store
+    def _s3_url(self) -> str:
+        from slipway.storage.s3_hook import S3Store
 
-            client = S3Store("", "", self._endpoint["conn_id"] or "aws_default").client
-        else:
-            client = self._ec2()
-        return str(client.meta.endpoint_url)
+        store, _ = self._object
+        assert isinstance(store, S3Store)
+        return str(store.client.meta.endpoint_url)
+
+    @cached_property
+    def _object(self) -> tuple[ObjectStore, str]:
+        """The store behind the address, and the key where it is a dataset's."""
+        address, conn_id = self._endpoint["address"], self._endpoint["conn_id"]
+        return (
+            open_object(address, conn_id) if self._endpoint["kind"] == "source" else (open_store(address, conn_id), "")
+        )
 
     def _read_source(self) -> Step:
-        store, key = open_object(self._endpoint["address"], self._endpoint["conn_id"])
+        store, key = self._object
         try:
             size = store.size(key)
         except AbsentError as error:
@@ -86,7 +94,7 @@ class ConnectivityHook:
         return Step("credentials", True, 0.0, f"may read {self._endpoint['address']}, {size:,} bytes")
 
     def _use_store(self) -> Step:
-        store = open_store(self._endpoint["address"], self._endpoint["conn_id"])
+        store, _ = self._object
         store.write(".slipway-connectivity", b"may be deleted")
         store.delete(".slipway-connectivity")
         return Step("credentials", True, 0.0, f"may write to {self._endpoint['address']}")
@@ -98,20 +106,17 @@ class ConnectivityHook:
     def _ask_ec2(self) -> Step:
         from botocore.exceptions import ClientError
 
-        client = self._ec2()
         try:
-            client.describe_security_groups(MaxResults=5)
+            self._ec2.describe_security_groups(MaxResults=5)
         except ClientError as error:
             why = str(error)[:200]
             fix = "Allow ec2:DescribeSecurityGroups and the other actions README lists to this identity."
             raise DeniedError("could not ask EC2", on=self._endpoint["name"], why=why, fix=fix) from error
-        return Step("credentials", True, 0.0, f"may describe security groups in {client.meta.region_name}")
+        return Step("credentials", True, 0.0, f"may describe security groups in {self._ec2.meta.region_name}")
 
+    @cached_property
     def _ec2(self) -> Any:
-        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-
-        region = self._endpoint["address"] or None
-        return AwsBaseHook(aws_conn_id=self._endpoint["conn_id"], client_type="ec2", region_name=region).conn
+        return aws_client("ec2", self._endpoint["conn_id"], self._endpoint["address"] or None)
 
     def _not_in_this_version(self) -> ConfigurationError:
         return ConfigurationError(

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from slipway.aws.hook import aws_client
 from slipway.core.errors import (
     AbsentError,
     ConfigurationError,
@@ -39,14 +40,10 @@ class S3Store:
     def client(self) -> Any:
         """The boto3 client that the Airflow connection describes."""
         try:
-            from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+            with _translated("connect to", f"{self.uri} (connection {self._conn_id})"):
+                return aws_client("s3", self._conn_id)
         except ImportError as error:
             raise _missing_provider(self.uri) from error
-        from botocore.config import Config
-
-        config = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
-        with _translated("connect to", f"{self.uri} (connection {self._conn_id})"):
-            return AwsBaseHook(aws_conn_id=self._conn_id, client_type="s3", config=config).conn
 
     def find(self, key: str) -> Stored | None:
         """The object with its ETag, or None."""

@@ -31,9 +31,10 @@ for _name in MODULES:
         logging.getLogger(__name__).warning("could not import %s ahead of the tasks: %s", _name, error)
 
 try:
-    import boto3
+    from warm_sessions import warm_session
 
     # The first client of a process loads a good part of botocore, which takes longer than what most tasks do with it.
-    boto3.session.Session("none", "none", region_name="us-east-1").client("s3")
+    for _service in ("s3", "ec2"):
+        warm_session("none", "none", region_name="us-east-1").client(_service)
 except Exception as error:
-    logging.getLogger(__name__).warning("could not make an S3 client ahead of the tasks: %s", error)
+    logging.getLogger(__name__).warning("could not make AWS clients ahead of the tasks: %s", error)

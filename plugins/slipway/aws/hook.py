@@ -1,0 +1,39 @@
+"""A boto3 client from an Airflow connection: keys, role, profile, region, endpoint and options as the connection has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def aws_client(service: str, conn_id: str | None, region: str | None = None) -> Any:
+    """The boto3 client of `service`.
+
+    `AwsBaseHook.conn` would be the same client, and has every caller wait: it puts the operator's name into the user agent,
+    which it gets from `inspect.stack`, which reads the path of every module there is (0.1 to 0.3 s beside pandas and
+    scikit-learn). What a connection's extra says in `config_kwargs` wins over the limits given here.
+
+    Args:
+        service: as botocore names it, e.g. ``s3``.
+        conn_id: Airflow connection of type ``aws``; None for boto3's own search.
+        region: instead of the connection's.
+
+    Raises:
+        ImportError: the amazon provider is not installed.
+        botocore.exceptions.BotoCoreError: the connection holds what cannot be used.
+    """
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from botocore.config import Config
+
+    hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, region_name=region)
+    limits = Config(
+        connect_timeout=10,
+        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 4},
+        user_agent_extra="Slipway",
+    )
+    return hook.get_session(region_name=hook.region_name).client(
+        service,
+        endpoint_url=hook.conn_config.get_service_endpoint_url(service_name=service),
+        config=limits.merge(hook.config),
+        verify=hook.verify,
+    )

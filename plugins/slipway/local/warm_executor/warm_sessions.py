@@ -1,0 +1,28 @@
+"""AWS sessions that share what botocore reads from its files, through Airflow's option `[aws] session_factory`.
+
+Each session would read the description of its service anew: a megabyte of JSON, and ten for EC2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3  # noqa: TID253  this module is there to be imported ahead of the tasks
+import botocore.session  # noqa: TID253
+from airflow.providers.amazon.aws.hooks.base_aws import BaseSessionFactory
+
+_LOADER = botocore.session.get_session().get_component("data_loader")
+
+
+def warm_session(*args: Any, **kwargs: Any) -> boto3.session.Session:
+    """A boto3 session with the loader that all of this process have, and all processes that are forked from it."""
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _LOADER)
+    return boto3.session.Session(*args, botocore_session=session, **kwargs)
+
+
+class WarmSessionFactory(BaseSessionFactory):
+    """Airflow's own, but for the loader."""
+
+    def _create_basic_session(self, session_kwargs: dict[str, Any]) -> boto3.session.Session:
+        return warm_session(**session_kwargs)
