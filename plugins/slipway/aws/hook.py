@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+_made: dict[tuple[str | None, ...], Any] = {}
+
 
 def aws_client(service: str, conn_id: str | None, region: str | None = None) -> Any:
-    """The boto3 client of `service`.
+    """The boto3 client of `service`; one for all in this process who ask for the same, as long as the connection is the same.
 
     `AwsBaseHook.conn` would be the same client, and has every caller wait: it puts the operator's name into the user agent,
     which it gets from `inspect.stack`, which reads the path of every module there is (0.1 to 0.3 s beside pandas and
@@ -22,9 +24,18 @@ def aws_client(service: str, conn_id: str | None, region: str | None = None) -> 
         botocore.exceptions.BotoCoreError: the connection holds what cannot be used.
     """
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-    from botocore.config import Config
 
     hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, region_name=region)
+    connection = hook.conn_config
+    key = (service, hook.region_name, connection.login, connection.password, repr(connection.extra_config))
+    if key not in _made:
+        _made[key] = _new_client(hook, service)
+    return _made[key]
+
+
+def _new_client(hook: Any, service: str) -> Any:
+    from botocore.config import Config
+
     limits = Config(
         connect_timeout=10,
         read_timeout=60,

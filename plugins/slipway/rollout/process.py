@@ -26,6 +26,7 @@ from slipway.rollout.supervisor import DRAIN_SECONDS, PORT_TAKEN
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _STOP_SECONDS = 60
+_LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class ProcessTarget:
         wanted = port or (status.port if status else 0)
         with (self._folder / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, str(_SUPERVISOR), "--state-dir", str(self._folder), "--port", str(wanted)],
+                [sys.executable, "-I", "-S", str(_SUPERVISOR), "--state-dir", str(self._folder), "--port", str(wanted)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -136,7 +137,7 @@ class ProcessTarget:
             status = read_status(self._folder)
             if status and self._supervisor(status):
                 return
-            time.sleep(0.05)
+            time.sleep(_LOOK_SECONDS)
         raise self._not_started(0, wanted)
 
     def _wait(self, generation: int, timeout_seconds: float) -> Serving:
@@ -146,7 +147,7 @@ class ProcessTarget:
             status = read_status(self._folder)
             if status and status.generation >= generation and status.state != "starting":
                 break
-            time.sleep(0.05)
+            time.sleep(_LOOK_SECONDS)
         if status and status.state == "failed" and status.generation >= generation:
             raise self._not_ready(status)
         found = self.find_active()

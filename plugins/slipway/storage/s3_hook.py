@@ -51,8 +51,9 @@ class S3Store:
             with self._call("read", key):
                 answer = self.client.get_object(Bucket=self._bucket, Key=self._key(key))
                 return Stored(answer["Body"].read(), answer["ETag"])
-        except AbsentError:
-            self._require_bucket(key)
+        except AbsentError as error:
+            if _code(error.__cause__) == "NoSuchBucket":
+                raise
             return None
 
     def read(self, key: str) -> bytes:
@@ -134,7 +135,7 @@ class S3Store:
                 yield from (item["Key"][cut:] for item in page.get("Contents", ()))
 
     def _require_bucket(self, key: str) -> None:
-        """An absent object is an answer; an absent bucket is an error that must not look like one."""
+        """An absent object is an answer; an absent bucket, which HEAD does not tell from it, is an error."""
         with self._call("read", key):
             self.client.head_bucket(Bucket=self._bucket)
 
@@ -176,7 +177,7 @@ def _translated(verb: str, on: str) -> Iterator[None]:
 
 
 def _from_service(failed: str, on: str, error: Any) -> SlipwayError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = _code(error)
     why = f"{code}: {error.response.get('Error', {}).get('Message', '')}"[:200]
     if code in _DENIED:
         return DeniedError(failed, on=on, why=why, fix="Give the connection's identity this permission on the bucket.")
@@ -188,6 +189,10 @@ def _from_service(failed: str, on: str, error: Any) -> SlipwayError:
     if code in _CONFLICT:
         return ConflictError(failed, on=on, why=why, fix="Read it again and decide anew.")
     return UnavailableError(failed, on=on, why=why, fix="Run again later; if it stays, look the code up.")
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _missing_provider(uri: str) -> ConfigurationError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -19,7 +20,12 @@ _LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "joblib", "skl2onnx", 
 
 def library_versions() -> dict[str, str]:
     """The libraries that shape a model, read from their metadata, without importing them."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
+
+
+@cache
+def _version(name: str) -> str:
+    return version(name)
 
 
 def find_model_id(dataset: DatasetRef, section: Dataset, train: Train) -> str:

@@ -13,7 +13,9 @@ import logging
 MODULES = (
     "airflow.providers.amazon.aws.hooks.base_aws",
     "boto3.s3.transfer",
+    "jinja2.ext",
     "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
     "onnxruntime",
     "pandas",
     "pyarrow.csv",
