@@ -162,6 +162,9 @@ def deliver_model(model: ModelFile) -> DAG:
                 for rollout in rollouts
             ]
 
+        with TaskGroup("undo"):
+            undo = undo_tasks(model, run)
+
         with TaskGroup("promotion"):
             promote_release = PromoteReleaseOperator(
                 task_id="promote_release",
@@ -171,12 +174,10 @@ def deliver_model(model: ModelFile) -> DAG:
                 verifications=[verification.output for verification in verifications],
                 approval=approvals[0].output if approvals else None,
                 reason="{{ params.reason or '' }}",
+                undo=[task.task_id for task in undo],
                 outlets=[Asset(f"{model.model}/endpoint")],
                 **gated,
             )
-
-        with TaskGroup("undo"):
-            undo = undo_tasks(model, run)
 
         chain(
             check_endpoint, store_dataset, train_model, evaluate_model, take_turn, compare_with_champion, decide_release

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from slipway.core.errors import UnavailableError
 from slipway.core.partition import is_older, normalise_partition
@@ -143,7 +144,8 @@ class DecideReleaseOperator(_LedgerOperator):
 class PromoteReleaseOperator(_LedgerOperator):
     """Record the release and move the champion to it, by compare-and-swap against the champion of the decision.
 
-    What is in service already stays as it is, and the log says so. Ends the run's turn.
+    What is in service already stays as it is, and the log says so. Ends the run's turn. `undo` names the tasks that a promoted
+    run has no use for: they are marked as skipped here, or the scheduler would find out one by one, a look at the run for each.
     """
 
     template_fields: Sequence[str] = (
@@ -165,14 +167,23 @@ class PromoteReleaseOperator(_LedgerOperator):
         verifications: Any,
         approval: Any = None,
         reason: str = "",
+        undo: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.undo = list(undo)
         self.decision, self.rollouts, self.firewalls = decision, rollouts, firewalls
         self.verifications, self.approval, self.reason = verifications, approval, reason
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"release", "partition", "model_id", "endpoints", "changed", "summary"}``."""
+        promoted = self._promote()
+        if not self.undo:
+            return promoted
+        context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=promoted)
+        raise DownstreamTasksSkipped(tasks=self.undo)  # a success to Airflow, which then takes no result from here
+
+    def _promote(self) -> dict[str, Any]:
         decision, ledger = Decision.model_validate(_only(Decision, self.decision)), self.ledger()
         if not decision.deploy:
             self.log.info("not promoted: %s: %s", decision.outcome, decision.reason)

@@ -33,10 +33,8 @@ for _name in MODULES:
         logging.getLogger(__name__).warning("could not import %s ahead of the tasks: %s", _name, error)
 
 try:
-    from warm_sessions import warm_session
+    from warm_sessions import warm_up
 
-    # The first client of a process loads a good part of botocore, which takes longer than what most tasks do with it.
-    for _service in ("s3", "ec2"):
-        warm_session("none", "none", region_name="us-east-1").client(_service)
+    warm_up()
 except Exception as error:
     logging.getLogger(__name__).warning("could not make AWS clients ahead of the tasks: %s", error)

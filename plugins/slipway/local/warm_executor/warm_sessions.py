@@ -12,17 +12,24 @@ import botocore.session  # noqa: TID253
 from airflow.providers.amazon.aws.hooks.base_aws import BaseSessionFactory
 
 _LOADER = botocore.session.get_session().get_component("data_loader")
+_spare: list[Any] = []  # a session without credentials, made before the fork: most tasks need one
 
 
-def warm_session(*args: Any, **kwargs: Any) -> boto3.session.Session:
-    """A boto3 session with the loader that all of this process have, and all processes that are forked from it."""
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _LOADER)
-    return boto3.session.Session(*args, botocore_session=session, **kwargs)
+def warm_up() -> None:
+    """Load what clients load; a process's first client takes longer than what most tasks do with it."""
+    for service in ("s3", "ec2"):
+        _session("none", "none", region_name="us-east-1").client(service)
+    _spare.append(botocore.session.get_session())
 
 
 class WarmSessionFactory(BaseSessionFactory):
     """Airflow's own, but for the loader."""
 
     def _create_basic_session(self, session_kwargs: dict[str, Any]) -> boto3.session.Session:
-        return warm_session(**session_kwargs)
+        return _session(**session_kwargs)
+
+
+def _session(*args: Any, **kwargs: Any) -> boto3.session.Session:
+    session = _spare.pop() if _spare else botocore.session.get_session()
+    session.register_component("data_loader", _LOADER)
+    return boto3.session.Session(*args, botocore_session=session, **kwargs)
