@@ -7,7 +7,13 @@ The work is bounded: 1000 draws for small holdouts, fewer for large ones, whose 
 
 from __future__ import annotations
 
+import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +22,24 @@ from slipway.core.release import Interval
 
 FloatArray = npt.NDArray[np.float64]
 Score = Callable[[FloatArray], FloatArray]
+T = TypeVar("T")
 
 _MOST_DRAWS, _LEAST_DRAWS = 1000, 100
 _BUDGET = 20_000_000  # rows drawn in all
-_BLOCK = 2_000_000  # weights held in memory at once, 16 MB
+_BLOCK = 500_000  # weights of one block, 4 MB: what the caches of a core can work on
+
+
+def remembering(function: Callable[[FloatArray], T]) -> Callable[[FloatArray], T]:
+    """`function`, which answers at once when a thread asks it again with the same array: several scores share its work."""
+    last = threading.local()
+
+    def answer(weights: FloatArray) -> T:
+        if getattr(last, "weights", None) is not weights:
+            last.answer, last.weights = function(weights), weights
+        found: T = last.answer
+        return found
+
+    return answer
 
 
 def draw_count(rows: int, class_count: int = 0) -> int:
@@ -43,15 +63,29 @@ def estimate(scores: Mapping[str, Score], rows: int, seed: int, class_count: int
 
     A draw that leaves a score undefined (one class only) does not count for that score.
     """
-    once = np.ones((1, rows))
-    values = {name: float(score(once)[0]) for name, score in scores.items()}
-    drawn: dict[str, list[FloatArray]] = {name: [] for name in scores}
-    for weights in draws(rows, seed, draw_count(rows, class_count)):
-        for name, score in scores.items():
-            drawn[name].append(score(weights))
+    values = {name: float(found[0]) for name, found in _scored(scores, np.ones((1, rows))).items()}
+    blocks = list(_in_parallel(partial(_scored, scores), draws(rows, seed, draw_count(rows, class_count))))
     return {
-        name: None if np.isnan(values[name]) else interval(values[name], np.concatenate(drawn[name])) for name in scores
+        name: None if np.isnan(values[name]) else interval(values[name], np.concatenate([one[name] for one in blocks]))
+        for name in scores
     }
+
+
+def _scored(scores: Mapping[str, Score], weights: FloatArray) -> dict[str, FloatArray]:
+    return {name: score(weights) for name, score in scores.items()}
+
+
+def _in_parallel(work: Callable[[FloatArray], T], blocks: Iterator[FloatArray]) -> Iterator[T]:
+    """What `work` makes of each block, in order, on all cores (NumPy lets go of the lock); a few blocks in memory at once."""
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[T]] = deque()
+        for block in blocks:
+            pending.append(pool.submit(work, block))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
 
 
 def estimate_difference(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from slipway.training.bootstrap import FloatArray, remembering
+from slipway.training.ranking import Ranking
 from slipway.training.scorer import Scores
 
-FloatArray = npt.NDArray[np.float64]
+
+class ClassSums(NamedTuple):
+    """Per weighting and class, [B, C]: the weight of its rows labelled rightly, of its rows, of the rows labelled so."""
+
+    hits: FloatArray
+    actual: FloatArray
+    claimed: FloatArray
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,26 @@ class Outcome:
     def of(cls, truth: npt.NDArray[Any], scores: Scores, class_count: int) -> Outcome:
         """The model's scores against the truth."""
         return cls(truth, scores.predicted, scores.probabilities, class_count)
+
+    @cached_property
+    def rankings(self) -> list[Ranking]:
+        """For each class, the rows ranked by its probability."""
+        assert self.probabilities is not None
+        return [Ranking(self.truth == code, self.probabilities[:, code]) for code in range(self.class_count)]
+
+    @cached_property
+    def class_sums(self) -> Callable[[FloatArray], ClassSums]:
+        """The sums per class for weights [B, N]."""
+        return remembering(self._class_sums)
+
+    def _class_sums(self, weights: FloatArray) -> ClassSums:
+        hit = self.truth == self.predicted
+        sums = ClassSums(*(np.empty((len(weights), self.class_count)) for _ in range(3)))
+        for place, row in enumerate(weights):
+            sums.hits[place] = np.bincount(self.truth, row * hit, self.class_count)
+            sums.actual[place] = np.bincount(self.truth, row, self.class_count)
+            sums.claimed[place] = np.bincount(self.predicted, row, self.class_count)
+        return sums
 
     def __len__(self) -> int:
         return len(self.truth)

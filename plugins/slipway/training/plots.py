@@ -93,8 +93,8 @@ def roc_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
     """True against false positives over all thresholds."""
     with canvas("ROC curve") as drawing:
         drawing.axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, linestyle=(0, (4, 3)))
-        for name, positive, scores, colour in _curves(outcome, labels):
-            hits, misses = _cumulated(positive, scores)
+        for name, ranking, _, colour in _curves(outcome, labels):
+            hits, misses = _cumulated(ranking)
             drawing.axes.plot(*_thinned(misses / misses[-1], hits / hits[-1]), color=colour, label=name)
         _unit_square(drawing.axes, "false positive rate", "true positive rate", len(labels), "lower right")
     caption = f"The further to the upper left, the better; the dashes are guessing.{_positive(labels)}{_more(labels)}"
@@ -104,11 +104,11 @@ def roc_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
 def precision_recall_curve(outcome: Outcome, labels: Sequence[str]) -> Plot:
     """Precision against recall over all thresholds."""
     with canvas("Precision and recall") as drawing:
-        for name, positive, scores, colour in _curves(outcome, labels):
-            hits, misses = _cumulated(positive, scores)
+        for name, ranking, share, colour in _curves(outcome, labels):
+            hits, misses = _cumulated(ranking)
             found, claimed = hits[1:], (hits + misses)[1:]
             drawing.axes.plot(*_thinned(found / hits[-1], found / claimed), color=colour, label=name)
-            drawing.axes.axhline(positive.mean(), color=colour, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.5)
+            drawing.axes.axhline(share, color=colour, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.5)
         _unit_square(drawing.axes, "recall", "precision", len(labels), "lower left")
     caption = "How many of the claims are right, against how many of the cases are found; the dashes are guessing."
     return Plot("Precision and recall", caption + _positive(labels) + _more(labels), drawing.svg)
@@ -187,22 +187,21 @@ def importances(found: Importances) -> Plot:
     return Plot("Feature importance", caption, drawing.svg)
 
 
-def _curves(outcome: Outcome, labels: Sequence[str]) -> list[tuple[str, npt.NDArray[np.bool_], npt.NDArray[Any], str]]:
-    """Name, positive rows, scores and colour of each curve: the second of two classes, or the most frequent ones."""
-    assert outcome.probabilities is not None
+def _curves(outcome: Outcome, labels: Sequence[str]) -> list[tuple[str, Ranking, float, str]]:
+    """Name, ranking, share and colour of the classes that get a curve: the second of two, or the most frequent ones."""
     frequent = np.argsort(-np.bincount(outcome.truth, minlength=len(labels)), kind="stable")[:_CURVES]
     codes = [1] if len(labels) == 2 else sorted(frequent.tolist())
     return [
-        (_cut(labels[code]), outcome.truth == code, outcome.probabilities[:, code], SERIES[place])
+        (_cut(labels[code]), outcome.rankings[code], float((outcome.truth == code).mean()), SERIES[place])
         for place, code in enumerate(codes)
         if (outcome.truth == code).any() and (outcome.truth != code).any()
     ]
 
 
-def _cumulated(positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _cumulated(ranking: Ranking) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Positive and negative rows at or above each threshold, from none to all."""
-    hits, misses = Ranking(positive, scores).groups(np.ones((1, len(scores))))
-    return np.concatenate(([0], np.cumsum(hits[0]))), np.concatenate(([0], np.cumsum(misses[0])))
+    (positive,), (every,) = ranking.climb(np.ones((1, ranking.rows)))
+    return np.concatenate(([0], positive)), np.concatenate(([0], every - positive))
 
 
 def _thinned(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

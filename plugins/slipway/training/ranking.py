@@ -3,59 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from slipway.training.bootstrap import FloatArray, remembering
+
+
+class Climb(NamedTuple):
+    """Weight of the positive rows, and of all rows, that score at least a threshold: [B, thresholds], falling ones."""
+
+    positive: FloatArray
+    every: FloatArray
 
 
 class Ranking:
-    """Rows sorted by falling score; rows of equal score stand in one group."""
+    """Rows sorted by falling score; rows of equal score have one threshold. `climb` takes weights [B, N]."""
 
     def __init__(self, positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any]) -> None:
-        self.order = np.argsort(-scores, kind="stable")
-        ranked = scores[self.order]
-        self.starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-        self._positive = positive[self.order].astype(np.float64)
+        self.rows = len(scores)
+        self._order = np.argsort(-scores, kind="stable")
+        ranked = scores[self._order]
+        self._ends = np.flatnonzero(np.concatenate((ranked[1:] != ranked[:-1], [True])))
+        self._positive = positive[self._order].astype(np.float64)
+        self.climb = remembering(self._climb)
 
-    def groups(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Weight of positive and of negative rows per group, each [B, groups], for weights [B, N]."""
-        ranked = weights[:, self.order]
-        every = np.add.reduceat(ranked, self.starts, axis=1)
-        ranked *= self._positive
-        positive = np.add.reduceat(ranked, self.starts, axis=1)
-        return positive, every - positive
+    def _climb(self, weights: FloatArray) -> Climb:
+        ranked = np.take(weights, self._order, axis=1)
+        return Climb(self._sums(ranked * self._positive), self._sums(ranked))
+
+    def _sums(self, ranked: FloatArray) -> FloatArray:
+        np.cumsum(ranked, axis=1, out=ranked)
+        return ranked if len(self._ends) == ranked.shape[1] else np.take(ranked, self._ends, axis=1)
 
 
-def area_under_roc(positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any]) -> Callable[[FloatArray], FloatArray]:
+def area_under_roc(ranking: Ranking) -> Callable[[FloatArray], FloatArray]:
     """Weights [B, N] -> area [B]: the chance that a positive row is ranked above a negative one, ties counting half."""
-    ranking = Ranking(positive, scores)
 
     def score(weights: FloatArray) -> FloatArray:
-        hits, misses = ranking.groups(weights)
-        above = np.cumsum(hits, axis=1) - hits / 2
-        pairs = hits.sum(axis=1) * misses.sum(axis=1)
-        nothing = np.full(len(weights), np.nan)
-        area: FloatArray = np.divide((misses * above).sum(axis=1), pairs, out=nothing, where=pairs > 0)
-        return area
+        positive, every = ranking.climb(weights)
+        negative = every - positive
+        # The trapezoids between two thresholds; the first starts at nothing.
+        doubled = np.einsum("ij,ij->i", np.diff(negative, axis=1), positive[:, 1:] + positive[:, :-1])
+        doubled += negative[:, 0] * positive[:, 0]
+        return _over(doubled / 2, positive[:, -1] * negative[:, -1])
 
     return score
 
 
-def average_precision(positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any]) -> Callable[[FloatArray], FloatArray]:
+def average_precision(ranking: Ranking) -> Callable[[FloatArray], FloatArray]:
     """Weights [B, N] -> average precision [B]: the sum over falling thresholds of precision times gained recall."""
-    ranking = Ranking(positive, scores)
 
     def score(weights: FloatArray) -> FloatArray:
-        hits, misses = ranking.groups(weights)
-        found = np.cumsum(hits, axis=1)
-        claimed = found + np.cumsum(misses, axis=1)
-        precision = np.divide(found, claimed, out=np.zeros_like(found), where=claimed > 0)
-        total = hits.sum(axis=1)
-        nothing = np.full(len(weights), np.nan)
-        area: FloatArray = np.divide((hits * precision).sum(axis=1), total, out=nothing, where=total > 0)
-        return area
+        positive, every = ranking.climb(weights)
+        precision = positive / np.where(every > 0, every, 1)
+        gained = np.einsum("ij,ij->i", np.diff(positive, axis=1), precision[:, 1:]) + positive[:, 0] * precision[:, 0]
+        return _over(gained, positive[:, -1])
 
     return score
+
+
+def _over(values: FloatArray, total: FloatArray) -> FloatArray:
+    share: FloatArray = np.divide(values, total, out=np.full(len(total), np.nan), where=total > 0)
+    return share

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from slipway.training.bootstrap import Score
-from slipway.training.outcome import FloatArray, Outcome
+from slipway.training.bootstrap import FloatArray, Score
+from slipway.training.outcome import Outcome
 from slipway.training.ranking import area_under_roc, average_precision
 
 
@@ -23,7 +23,7 @@ def balanced_accuracy(outcome: Outcome) -> Score:
     """Mean over the classes of the share that was found (recall)."""
 
     def score(weights: FloatArray) -> FloatArray:
-        hits, actual, _ = _class_sums(outcome, weights)
+        hits, actual, _ = outcome.class_sums(weights)
         return _mean_where(hits, actual, actual > 0)
 
     return score
@@ -33,7 +33,7 @@ def f1_macro(outcome: Outcome) -> Score:
     """Mean over the classes of F1, 2 tp / (2 tp + fp + fn)."""
 
     def score(weights: FloatArray) -> FloatArray:
-        hits, actual, claimed = _class_sums(outcome, weights)
+        hits, actual, claimed = outcome.class_sums(weights)
         return _mean_where(2 * hits, actual + claimed, actual + claimed > 0)
 
     return score
@@ -55,17 +55,14 @@ def brier(outcome: Outcome) -> Score:
 def roc_auc(outcome: Outcome) -> Score:
     """Area under the ROC curve of the second class; for more classes the mean of one against the rest."""
     if outcome.class_count == 2:
-        return area_under_roc(outcome.truth == 1, _second(outcome))
-    assert outcome.probabilities is not None
-    curves = [
-        area_under_roc(outcome.truth == code, outcome.probabilities[:, code]) for code in range(outcome.class_count)
-    ]
+        return area_under_roc(outcome.rankings[1])
+    curves = [area_under_roc(ranking) for ranking in outcome.rankings]
     return lambda weights: np.mean([curve(weights) for curve in curves], axis=0)
 
 
 def pr_auc(outcome: Outcome) -> Score:
     """Average precision of the second class (two classes)."""
-    return average_precision(outcome.truth == 1, _second(outcome))
+    return average_precision(outcome.rankings[1])
 
 
 def r2(outcome: Outcome) -> Score:
@@ -104,17 +101,6 @@ def _mean(values: FloatArray) -> Score:
 def _second(outcome: Outcome) -> FloatArray:
     assert outcome.probabilities is not None
     return outcome.probabilities[:, 1].astype(np.float64)
-
-
-def _class_sums(outcome: Outcome, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Per weighting and class, [B, C]: weight of its rows labelled rightly, of its rows, of the rows labelled so."""
-    hit = outcome.truth == outcome.predicted
-    hits, actual, claimed = (np.empty((len(weights), outcome.class_count)) for _ in range(3))
-    for place, row in enumerate(weights):
-        hits[place] = np.bincount(outcome.truth, row * hit, outcome.class_count)
-        actual[place] = np.bincount(outcome.truth, row, outcome.class_count)
-        claimed[place] = np.bincount(outcome.predicted, row, outcome.class_count)
-    return hits, actual, claimed
 
 
 def _mean_where(numerator: FloatArray, denominator: FloatArray, counted: npt.NDArray[np.bool_]) -> FloatArray:

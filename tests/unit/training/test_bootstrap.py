@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from slipway.training import bootstrap
 from slipway.training.bootstrap import FloatArray, draw_count, draws, estimate, estimate_difference, interval
 
 VALUES = np.random.default_rng(1).normal(10, 2, 400)
@@ -30,6 +31,18 @@ def test_weights_are_draws_with_replacement() -> None:
     rows = [generator.integers(0, 50, 50) for _ in range(20)]
     assert weights.sum(axis=1) == pytest.approx(50)
     assert score(VALUES[:50])(weights) == pytest.approx([VALUES[:50][drawn].mean() for drawn in rows])
+
+
+def test_blocks_scored_side_by_side_give_what_one_after_the_other_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where two scores share work on a block, which each thread remembers for itself."""
+    shared = bootstrap.remembering(lambda weights: weights @ VALUES)
+    scores = {"sum": shared, "mean": lambda weights: shared(weights) / weights.sum(axis=1)}
+    whole = estimate(scores, len(VALUES), seed=5)
+    monkeypatch.setattr(bootstrap, "_BLOCK", 3 * len(VALUES))
+    assert estimate(scores, len(VALUES), seed=5) == whole
+    expected = np.percentile(np.vstack(list(draws(len(VALUES), 5, 1000))) @ VALUES, [2.5, 97.5])
+    assert whole["sum"] is not None
+    assert [whole["sum"].low, whole["sum"].high] == pytest.approx(expected)
 
 
 def test_a_paired_difference_is_narrower_than_the_two_alone() -> None:
