@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from onnx import AttributeProto, NodeProto
 from skl2onnx.common._registration import get_converter
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import is_classifier
@@ -143,20 +144,32 @@ def _add_ensemble(
         name=scope.get_unique_operator_name("TreeEnsemble"),
         n_targets=max(tree.first_target for tree in trees) + width,
         post_transform="NONE",
-        nodes_treeids=tree_ids.tolist(),
-        nodes_nodeids=node_ids.tolist(),
-        nodes_featureids=branch("features").tolist(),
         nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        nodes_values=round_down(branch("thresholds")).tolist(),
-        nodes_truenodeids=branch("left").tolist(),
-        nodes_falsenodeids=branch("right").tolist(),
-        nodes_missing_value_tracks_true=branch("missing_left").astype(np.int64).tolist(),
-        target_treeids=np.repeat(tree_ids[leaf], width).tolist(),
-        target_nodeids=np.repeat(node_ids[leaf], width).tolist(),
-        target_ids=(first[:, None] + np.arange(width)).ravel().tolist(),
-        target_weights=values.astype(np.float32).ravel().tolist(),
         **attributes,
     )
+    arrays = {
+        "nodes_treeids": tree_ids,
+        "nodes_nodeids": node_ids,
+        "nodes_featureids": branch("features"),
+        "nodes_values": round_down(branch("thresholds")),
+        "nodes_truenodeids": branch("left"),
+        "nodes_falsenodeids": branch("right"),
+        "nodes_missing_value_tracks_true": branch("missing_left"),
+        "target_treeids": np.repeat(tree_ids[leaf], width),
+        "target_nodeids": np.repeat(node_ids[leaf], width),
+        "target_ids": (first[:, None] + np.arange(width)).ravel(),
+        "target_weights": values.astype(np.float32).ravel(),
+    }
+    _add_arrays(container.nodes[-1], arrays)
+
+
+def _add_arrays(node: NodeProto, arrays: dict[str, Array]) -> None:
+    """The arrays as attributes. onnx's own helper looks at each number several times, most of the time a forest took."""
+    for name, array in arrays.items():
+        if array.dtype == np.float32:
+            node.attribute.add(name=name, type=AttributeProto.FLOATS, floats=array.tolist())
+        else:
+            node.attribute.add(name=name, type=AttributeProto.INTS, ints=array.astype(np.int64).tolist())
 
 
 def round_down(thresholds: Array) -> npt.NDArray[np.float32]:
