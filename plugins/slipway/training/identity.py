@@ -14,7 +14,7 @@ from slipway.core.model_file import Dataset, Train
 from slipway.training.import_path import ImportPath
 
 # Counted up whenever the same inputs would give another bundle.
-TRAINING_CODE_VERSION = 2
+TRAINING_CODE_VERSION = 3
 _LIBRARIES = ("scikit-learn", "numpy", "pandas", "scipy", "joblib", "skl2onnx", "onnx", "onnxruntime")
 
 

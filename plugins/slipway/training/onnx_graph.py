@@ -39,13 +39,13 @@ def to_graph(pipeline: Any, features: Sequence[Feature], task: Task) -> bytes:
             _renumbered(pipeline, features),
             name="slipway",
             initial_types=inputs,
-            options={id(estimator): {"zipmap": False}} if task == "classification" else None,
             custom_conversion_functions=converters(),
             final_types=[("label", None), ("probabilities", None)] if task == "classification" else [("raw", None)],
         )
     if {node.name for node in model.graph.input} != {name for name, _ in inputs}:
         raise NotImplementedError("the pipeline does not use all kinds of features")
-    _shape_outputs(model, task, has_probabilities)
+    _leave_out_zipmap(model)
+    _shape_outputs(model, task, len(estimator.classes_) if has_probabilities else 0)
     serialised: bytes = model.SerializeToString()
     return serialised
 
@@ -89,13 +89,27 @@ def _names(columns: Any, features: Sequence[Feature]) -> list[str]:
     return [column if isinstance(column, str) else known[column] for column in columns]
 
 
-def _shape_outputs(model: ModelProto, task: Task, has_probabilities: bool) -> None:
+def _leave_out_zipmap(model: ModelProto) -> None:
+    """Probabilities as a tensor, not as a list of dictionaries.
+
+    skl2onnx has an option for that, `zipmap`, but for any option it reads every property of every part of the model, which
+    for a forest means to draw its samples again.
+    """
+    for node in model.graph.node:
+        if node.op_type == "ZipMap":
+            node.op_type, node.domain = "Identity", ""
+            del node.attribute[:]
+
+
+def _shape_outputs(model: ModelProto, task: Task, classes: int) -> None:
     graph = model.graph
     if task == "classification":
-        del graph.output[2 if has_probabilities else 1 :]
-        types = [output.type.tensor_type.elem_type for output in graph.output]
-        if types != [TensorProto.INT64, TensorProto.FLOAT][: len(types)]:
-            raise NotImplementedError("the graph's outputs are not int64 labels and float32 probabilities")
+        del graph.output[1:]
+        if graph.output[0].type.tensor_type.elem_type != TensorProto.INT64:
+            raise NotImplementedError("the graph's labels are not int64")
+        if classes:
+            shape = [None, classes]
+            graph.output.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape))
         return
     graph.initializer.append(helper.make_tensor("prediction_shape", TensorProto.INT64, [2], [-1, 1]))
     graph.node.append(helper.make_node("Reshape", ["raw", "prediction_shape"], ["prediction"]))

@@ -84,12 +84,15 @@ class PipelineScorer:
 
     def score(self, samples: Samples) -> Scores:
         """See `Scorer`."""
-        frame = frame_of(samples, self._features)
-        predicted = np.asarray(self._pipeline.predict(frame)).ravel()
+        rows = frame_of(samples, self._features)
+        if len(self._pipeline) > 1:  # once for labels and probabilities
+            rows = self._pipeline[:-1].transform(rows)
+        estimator = self._pipeline[-1]
+        predicted = np.asarray(estimator.predict(rows)).ravel()
         if self._task == "regression":
             return Scores(predicted.astype(np.float64), None)
-        has_probabilities = hasattr(self._pipeline, "predict_proba")
-        return Scores(predicted.astype(np.int64), self._pipeline.predict_proba(frame) if has_probabilities else None)
+        has_probabilities = hasattr(estimator, "predict_proba")
+        return Scores(predicted.astype(np.int64), estimator.predict_proba(rows) if has_probabilities else None)
 
 
 def open_model(folder: Path, runtime: Runtime, features: Sequence[Feature], task: Task) -> Scorer:
