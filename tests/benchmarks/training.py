@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = 3
+ROUNDS = 5
 ESTIMATOR = "sklearn.ensemble.RandomForestClassifier"
 PARAMS = {"n_estimators": 40, "min_samples_leaf": 20, "n_jobs": 2}
 

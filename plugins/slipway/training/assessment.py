@@ -1,4 +1,4 @@
-"""The work of the second stage: score the holdout through the runtime that serves, measure, explain, write the bundle.
+"""The work of the second stage: measure what the runtime that serves answered to the holdout, explain, write the bundle.
 
 Where ONNX serves, neither scikit-learn nor pandas is loaded.
 """
@@ -40,8 +40,8 @@ from slipway.training.job import TrainingJob
 from slipway.training.metrics import measure
 from slipway.training.outcome import Outcome
 from slipway.training.report import Evaluation, render_report
-from slipway.training.samples import pack_arrays, unpack_holdout
-from slipway.training.scorer import open_model
+from slipway.training.samples import unpack_holdout
+from slipway.training.scorer import open_model, unpack_scores
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +65,14 @@ def complete_bundle(job: TrainingJob, fit: dict[str, Any], store: ObjectStore, f
     packed = store.read(holdout_key(record.model_id))
     check_sha256("holdout.npz", sha256_hex(packed), record.holdout_sha256)
     samples, truth = unpack_holdout(packed)
-    scorer = open_model(folder, record.runtime, record.features, record.task)
-    scores = scorer.score(samples)
+    answers = store.read(scores_key(record.model_id))
+    check_sha256("scores.npz", sha256_hex(answers), record.scores_sha256)
+    scores = unpack_scores(answers)
     outcome = Outcome.of(truth, scores, len(record.classes or ()))
-    arrays = {"predicted": scores.predicted}
-    if scores.probabilities is not None:
-        arrays["probabilities"] = scores.probabilities
-    store.write(scores_key(record.model_id), pack_arrays(**arrays))
 
     metrics = measure(outcome, record.task, job.train.seed)
     log.info("measured on %d holdout rows: %s", len(outcome), ", ".join(f"{k} {v}" for k, v in metrics.items()))
+    scorer = open_model(folder, record.runtime, record.features, record.task)
     importances = measure_importance(scorer, samples, truth, record.features, outcome.class_count, job.train.seed)
     golden = make_golden(samples, truth, scores, scorer, record.features, record.classes)
     metadata = _metadata(job, record, metrics)

@@ -100,16 +100,16 @@ def _against(
     from slipway.training.bootstrap import estimate_difference
     from slipway.training.champion import score_with_champion
     from slipway.training.outcome import Outcome
-    from slipway.training.samples import unpack_arrays, unpack_holdout
-    from slipway.training.scorer import Scores
+    from slipway.training.samples import unpack_holdout
+    from slipway.training.scorer import unpack_scores
 
     (who, digest), classes = champion, len(candidate.classes or ())
     rows, truth = unpack_holdout(store.read(holdout_key(candidate.model_id)))
-    own = unpack_arrays(store.read(scores_key(candidate.model_id)))
+    own = unpack_scores(store.read(scores_key(candidate.model_id)))
     answer = score_with_champion(who.model_id, digest, rows, candidate, metric, store, folder)
     if answer.scores is None:
         return comparison.model_copy(update={"obstacle": f"release {who.release} {answer.obstacle}"})
-    mine = metric.prepare(Outcome.of(truth, Scores(own["predicted"], own.get("probabilities")), classes))
+    mine = metric.prepare(Outcome.of(truth, own, classes))
     theirs = metric.prepare(Outcome.of(truth, answer.scores, classes))
     sign = 1 if metric.higher_is_better else -1
     score, difference = estimate_difference(mine, theirs, len(truth), _SEED, classes, sign)

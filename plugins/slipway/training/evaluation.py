@@ -1,8 +1,8 @@
 """The second stage: measure and explain the fitted model, and complete its bundle.
 
-Objects appear in this order, each whole or not at all: `evaluations/<id>/scores.npz`, `models/<id>/golden.json`,
-`metadata.json`, `report.html`, and `manifest.json` last: a bundle without one does not exist. All follow from what the
-first stage left, so a retry, or a second run at the same time, writes the same bytes.
+Objects appear in this order, each whole or not at all: `models/<id>/golden.json`, `metadata.json`, `report.html`, and
+`manifest.json` last: a bundle without one does not exist. All follow from what the first stage left, so a retry, or a second
+run at the same time, writes the same bytes.
 """
 
 from __future__ import annotations

@@ -30,16 +30,18 @@ RELATIVE_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Export:
-    """`graph` is None when joblib serves; `reason` says why this runtime."""
+    """`graph` is None when joblib serves; `reason` says why this runtime; `scores` are its answers to the holdout rows."""
 
     graph: bytes | None
     runtime: Runtime
     reason: str
+    scores: Scores
 
 
 def export_pipeline(pipeline: Any, features: Sequence[Feature], task: Task, holdout: Samples) -> Export:
     """Convert, load the graph as a server would, and compare on every holdout row."""
     started = time.perf_counter()
+    expected = PipelineScorer(pipeline, features, task).score(holdout)
     try:
         from slipway.training.onnx_graph import to_graph
 
@@ -48,14 +50,13 @@ def export_pipeline(pipeline: Any, features: Sequence[Feature], task: Task, hold
     # Converters raise whatever they meet, from NameError to RuntimeException; any of it means: serve by joblib.
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        return _fall_back(f"the pipeline does not convert to ONNX ({why[:200]})")
-    expected = PipelineScorer(pipeline, features, task).score(holdout)
+        return _fall_back(f"the pipeline does not convert to ONNX ({why[:200]})", expected)
     difference = find_difference(expected, found)
     if difference:
-        return _fall_back(f"the ONNX graph disagrees with scikit-learn: {difference}")
+        return _fall_back(f"the ONNX graph disagrees with scikit-learn: {difference}", expected)
     reason = f"the whole pipeline converts, and agrees with scikit-learn on {len(holdout)} holdout rows"
     log.info("ONNX serves: %s (%.1f s, %d bytes)", reason, time.perf_counter() - started, len(graph))
-    return Export(graph, "onnx", reason)
+    return Export(graph, "onnx", reason, found)
 
 
 def find_difference(expected: Scores, found: Scores) -> str | None:
@@ -94,6 +95,6 @@ def _allowed_for_numbers(expected: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return allowed
 
 
-def _fall_back(why: str) -> Export:
+def _fall_back(why: str, scores: Scores) -> Export:
     log.warning("joblib serves: %s", why)
-    return Export(None, "joblib", why)
+    return Export(None, "joblib", why, scores)

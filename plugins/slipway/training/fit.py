@@ -18,7 +18,7 @@ from slipway.core.errors import ConfigurationError
 from slipway.core.identity import sha256_hex
 from slipway.storage.object_store import ObjectStore
 from slipway.table.frame import read_frame
-from slipway.training.bundle_files import check_file, file_entry, holdout_key, model_key
+from slipway.training.bundle_files import check_file, file_entry, holdout_key, model_key, scores_key
 from slipway.training.column_summary import summarise
 from slipway.training.estimator import build_estimator
 from slipway.training.export import Export, export_pipeline
@@ -28,6 +28,7 @@ from slipway.training.job import TrainingJob
 from slipway.training.metrics import get_metric
 from slipway.training.preprocessing import build_pipeline
 from slipway.training.samples import pack_holdout, samples_of
+from slipway.training.scorer import pack_scores
 from slipway.training.split import Split, split_rows
 from slipway.training.target import Target, encode_target
 
@@ -44,7 +45,7 @@ class Rows(NamedTuple):
 
 
 def fit_model(job: TrainingJob, model_id: str, store: ObjectStore, folder: Path) -> FitRecord:
-    """Fit, and store the holdout rows and the model files; the caller stores the record, last.
+    """Fit, and store the holdout rows, the answers to them and the model files; the caller stores the record, last.
 
     Raises:
         ConfigurationError: estimator, parameters, preprocessing or the gate's metric are wrong.
@@ -64,7 +65,9 @@ def fit_model(job: TrainingJob, model_id: str, store: ObjectStore, folder: Path)
         holdout = samples_of(rows.frame.iloc[rows.split.holdout], features)
         export = export_pipeline(pipeline, features, task, holdout)
         packed = pack_holdout(holdout, rows.target.values[rows.split.holdout])
+        answers = pack_scores(export.scores)
         store.write(holdout_key(model_id), packed)
+        store.write(scores_key(model_id), answers)
         files = _upload(pipeline, export, store, model_key(model_id), folder)
     return FitRecord(
         model_id=model_id,
@@ -80,6 +83,7 @@ def fit_model(job: TrainingJob, model_id: str, store: ObjectStore, folder: Path)
         training_rows=len(rows.split.training),
         holdout_rows=len(rows.split.holdout),
         holdout_sha256=sha256_hex(packed),
+        scores_sha256=sha256_hex(answers),
         seconds=seconds,
         versions=library_versions(),
         files=files,

@@ -12,7 +12,8 @@ from slipway.core.bundle import Feature, FileEntry, JsonValue, Runtime, Task
 class FitRecord(BaseModel):
     """One finished fit.
 
-    `holdout_sha256` is of `evaluations/<model id>/holdout.npz`; `columns` describes the whole dataset for the report.
+    `holdout_sha256` and `scores_sha256` are of `evaluations/<model id>/holdout.npz` and of the answers to it, `scores.npz`;
+    `columns` describes the whole dataset for the report.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +31,7 @@ class FitRecord(BaseModel):
     training_rows: int
     holdout_rows: int
     holdout_sha256: str
+    scores_sha256: str
     seconds: dict[str, float]
     versions: dict[str, str]
     files: dict[str, FileEntry]

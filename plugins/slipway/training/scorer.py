@@ -27,7 +27,7 @@ from slipway.core.bundle import (
     bundle_digest,
 )
 from slipway.training.bundle_files import check_file, check_sha256
-from slipway.training.samples import Samples, frame_of
+from slipway.training.samples import Samples, frame_of, pack_arrays, unpack_arrays
 
 _BATCH_ROWS = 20_000  # one-hot columns are dense inside a graph; batches keep them out of memory's way
 
@@ -38,6 +38,20 @@ class Scores:
 
     predicted: npt.NDArray[Any]
     probabilities: npt.NDArray[Any] | None
+
+
+def pack_scores(scores: Scores) -> bytes:
+    """Scores as an ``.npz``; the same scores give the same bytes."""
+    arrays = {"predicted": scores.predicted}
+    if scores.probabilities is not None:
+        arrays["probabilities"] = scores.probabilities
+    return pack_arrays(**arrays)
+
+
+def unpack_scores(data: bytes) -> Scores:
+    """What `pack_scores` packed."""
+    arrays = unpack_arrays(data)
+    return Scores(arrays["predicted"], arrays.get("probabilities"))
 
 
 class Scorer(Protocol):

@@ -1,7 +1,7 @@
 """The first stage: fit the model and leave its files and `fit.json`; the second is `evaluation.py`.
 
 Objects appear in this order, each whole or not at all, and the last one says that the stage is done:
-`evaluations/<id>/holdout.npz`, `models/<id>/model.joblib`, `models/<id>/model.onnx`, `models/<id>/fit.json`.
+`evaluations/<id>/holdout.npz` and `scores.npz`, `models/<id>/model.joblib`, `models/<id>/model.onnx`, `models/<id>/fit.json`.
 A retry after a crash at any point does the same again under the same names.
 """
 
