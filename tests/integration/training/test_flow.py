@@ -315,3 +315,16 @@ def test_a_file_that_changed_after_training_is_not_unpickled(bench: Bench) -> No
         evaluate(job, fit, bench.store, bench.new_folder())
     assert not marker.exists()
     assert not bench.store.exists(f"{fit['key']}manifest.json")
+
+
+@pytest.mark.parametrize("name", ["holdout.npz", "scores.npz"])
+def test_answers_that_changed_after_training_are_not_measured(bench: Bench, name: str) -> None:
+    job = TrainingJob(
+        "m", bench.ingest(rows("binary")), MIXED, Train(estimator="sklearn.linear_model.LogisticRegression")
+    )
+    fit = train(job, bench.store, bench.new_folder())
+    key = f"evaluations/{fit['model_id']}/{name}"
+    bench.store.write(key, bench.store.read(key) + b"\0")
+    with pytest.raises(RejectedError, match=rf"{name}: .*SHA-256"):
+        evaluate(job, fit, bench.store, bench.new_folder())
+    assert not bench.store.exists(f"{fit['key']}manifest.json")
