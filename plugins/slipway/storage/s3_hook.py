@@ -81,11 +81,16 @@ class S3Store:
             return cast("BinaryIO", self.client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"])
 
     def download(self, key: str, path: Path) -> None:
-        """The object into a file, in parts; `path` appears only when it is whole. Raises AbsentError."""
+        """The object into a file, a large one in parts; `path` appears only when it is whole. Raises AbsentError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".part-{path.name}")
         with self._call("read", key):
-            self.client.download_file(self._bucket, self._key(key), str(part), Config=_transfer())
+            answer = self.client.get_object(Bucket=self._bucket, Key=self._key(key))
+            if answer["ContentLength"] <= _PART_BYTES:  # threads and a look ahead of the transfer are for the others
+                part.write_bytes(answer["Body"].read())
+            else:
+                answer["Body"].close()
+                self.client.download_file(self._bucket, self._key(key), str(part), Config=_transfer())
         part.replace(path)
 
     def write(self, key: str, data: bytes) -> None:
@@ -94,7 +99,10 @@ class S3Store:
             self.client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data)
 
     def upload(self, key: str, path: Path) -> None:
-        """A file as the object, in parts; it appears when the last part is there."""
+        """A file as the object, a large one in parts; it appears when the last part is there."""
+        if path.stat().st_size <= _PART_BYTES:
+            self.write(key, path.read_bytes())
+            return
         with self._call("write", key):
             self.client.upload_file(str(path), self._bucket, self._key(key), Config=_transfer())
 
