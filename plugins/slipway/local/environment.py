@@ -62,11 +62,7 @@ def airflow_environment(layout: Layout, ports: Ports, secrets: Secrets, caller: 
 
 def with_warm_executor(env: Mapping[str, str]) -> dict[str, str]:
     """`env` for the scheduler: its path leads to the settings module that imports ahead of the tasks."""
-    return {
-        **env,
-        "PYTHONPATH": f"{Path(__file__).with_name('warm_executor')}:{env['PYTHONPATH']}",
-        "AIRFLOW__AWS__SESSION_FACTORY": "warm_sessions.WarmSessionFactory",
-    }
+    return {**env, "PYTHONPATH": f"{Path(__file__).with_name('warm_executor')}:{env['PYTHONPATH']}"}
 
 
 def stand_in_connection(ports: Ports) -> str:

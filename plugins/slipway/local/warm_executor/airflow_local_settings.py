@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 
 MODULES = (
     "airflow.providers.amazon.aws.hooks.base_aws",
@@ -32,9 +33,17 @@ for _name in MODULES:
         # A task that needs it will say so itself; the scheduler must start in any case.
         logging.getLogger(__name__).warning("could not import %s ahead of the tasks: %s", _name, error)
 
-try:
-    from warm_sessions import warm_up
+# The first clients of a process load a good part of botocore, and are at hand in the tasks if they are made here. Only for
+# a connection with keys: one with a role would ask AWS, which the scheduler must not wait for.
+if os.environ.get("AIRFLOW_CONN_AWS_DEFAULT"):
+    try:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    warm_up()
-except Exception as error:
-    logging.getLogger(__name__).warning("could not make AWS clients ahead of the tasks: %s", error)
+        from slipway.aws.hook import aws_client
+
+        _connection = AwsBaseHook(aws_conn_id="aws_default").conn_config
+        if _connection.login and not _connection.role_arn:
+            for _service in ("s3", "ec2"):
+                aws_client(_service, "aws_default")
+    except Exception as error:
+        logging.getLogger(__name__).warning("could not make AWS clients ahead of the tasks: %s", error)
