@@ -24,6 +24,6 @@ def share_arenas(count: int = 2) -> None:
 
 
 def trim() -> None:
-    """Give back what is free. Takes milliseconds, and the next large request pays for it anew: only when idle."""
+    """Give back what is free. Takes milliseconds, and the next large request pays for it anew: now and then only."""
     if malloc_trim := _function("malloc_trim"):
         malloc_trim(0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
+TRIM_SECONDS = 1.0
 BACKLOG_REST_SECONDS = 0.1
 DRAIN_LINGER_SECONDS = 1.0
 QUICK_BYTES = 16 * 1024
@@ -79,6 +80,7 @@ class HttpServer:
         )
         self.gather: Callable[..., bool] = getattr(app, "gather", lambda *_request: False)
         self._will_flush = self._may_trim = False
+        self._next_trim = 0.0
         self.heads = HeadCache()
         self.room = Room(self.limits.room_bytes)
         self.connections: set[Connection] = set()
@@ -97,12 +99,12 @@ class HttpServer:
         self._listen()
 
     def sweep(self) -> None:
-        """End what is past its deadline, and give memory back when idle; to be called every SWEEP_SECONDS."""
+        """End what is past its deadline, and give back what large requests took; to be called every SWEEP_SECONDS."""
         now = self.now()
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.expire()
-        if self._may_trim and all(each.is_idle() for each in self.connections):
-            self._may_trim = False
+        if self._may_trim and now >= self._next_trim:
+            self._may_trim, self._next_trim = False, now + TRIM_SECONDS
             trim()
 
     async def drain(self, timeout_seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -196,6 +196,19 @@ class FeatureSchema:
                 if not _is_allowed(feature, value):
                     return _fault(number, feature, value)
         raise AssertionError("a value was refused that is allowed")
+
+
+def stacked(columns: Iterable[Array], width: int, rows: int, kind: Any) -> Array | None:
+    """`width` columns as one array of `kind`, (rows, width), each in one piece of memory: so it is filled fastest.
+
+    None without columns.
+    """
+    if not width:
+        return None
+    table = np.empty((width, rows), dtype=kind)
+    for place, column in enumerate(columns):
+        table[place] = column
+    return table.T
 
 
 def _json_types(feature: Feature) -> frozenset[type]:

@@ -24,7 +24,9 @@ LARGE_BYTES = 4096
 SOME_CONTAINERS = 10_000
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 
-_parsers = threading.local()
+# One parser for all threads: it keeps several times the memory of the largest body, and holds the interpreter's lock anyway.
+_parser: Any = simdjson.Parser()
+_turn = threading.Lock()
 
 
 def load(content: bytes, max_rows: int) -> Any:
@@ -90,7 +92,8 @@ def find_numbers(content: bytes, keys: Collection[str], schema: FeatureSchema, m
     """
     if len(content) < LARGE_BYTES or schema.text or content.startswith(codecs.BOM_UTF8):  # which orjson refuses
         return None
-    numbers = _numbers(content, keys, len(schema.names))
+    with _turn:  # what is parsed must be gone before the parser is used again: it is, when the call ends
+        numbers = _numbers(content, keys, len(schema.names))
     if numbers is None:
         return None
     check_rows(len(numbers), max_rows)
@@ -105,9 +108,8 @@ def _is_table(content: bytes, rows: int, width: int) -> bool:
 
 def _numbers(content: bytes, keys: Collection[str], width: int) -> Array | None:
     """float64, shape (rows, width)."""
-    parser = _parsers.__dict__.setdefault("parser", simdjson.Parser())
     try:
-        document = parser.parse(content)
+        document = _parser.parse(content)
         found = list(document.keys()) if isinstance(document, simdjson.Object) else []
         rows = document[found[0]] if len(found) == 1 and found[0] in keys else None
         if not isinstance(rows, simdjson.Array) or not _is_table(content, len(rows), width):

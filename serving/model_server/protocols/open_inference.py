@@ -20,7 +20,7 @@ from model_server.protocols import tensors
 from model_server.protocols.model_card import OUTPUTS, ModelCard
 from model_server.protocols.protocol import JsonErrors
 from model_server.runtime import Outputs
-from model_server.schema import Inputs
+from model_server.schema import Inputs, stacked
 from model_server.settings import Settings
 
 Array = npt.NDArray[Any]
@@ -110,8 +110,8 @@ class OpenInference(JsonErrors):
             if column.shape not in {(rows,), (rows, 1)}:
                 raise SchemaError(f"input {name!r}: shape {list(column.shape)}, allowed: [{rows}] or [{rows}, 1]")
         columns = [self._column(feature, given.get(feature["name"]), rows) for feature in schema.features]
-        numbers = np.column_stack([columns[place] for place in schema.numeric]) if schema.numeric else None
-        categories = np.column_stack([columns[place] for place in schema.text]) if schema.text else None
+        numbers = stacked((columns[place] for place in schema.numeric), len(schema.numeric), rows, np.float64)
+        categories = stacked((columns[place] for place in schema.text), len(schema.text), rows, object)
         return schema.checked(numbers, categories, rows)
 
     def _column(self, feature: dict[str, Any], column: Array | None, rows: int) -> Array:
@@ -122,7 +122,7 @@ class OpenInference(JsonErrors):
             return np.full(rows, "" if is_text else np.nan, dtype=object if is_text else np.float64)
         if (column.dtype == object) != is_text:
             raise SchemaError(f"input {feature['name']!r}: allowed: {'BYTES' if is_text else 'numbers'}")
-        return column.reshape(rows) if is_text else column.reshape(rows).astype(np.float64)
+        return column.reshape(rows)
 
     def _rows(self, array: Array) -> int:
         check_rows(len(array), self._settings.max_rows)

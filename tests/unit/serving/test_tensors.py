@@ -96,3 +96,23 @@ def test_bytes_round_trip() -> None:
     texts = ["", "ÅÄ", "x" * 300]
     data = b"".join(map(tensors.element, texts))
     assert tensors.from_bytes(tensor(datatype="BYTES", shape=[3]), memoryview(data)).tolist() == texts
+
+
+@pytest.mark.parametrize("length", [1, 3, 8, 9])
+@pytest.mark.parametrize("different", [1, 50, 90])
+@pytest.mark.parametrize("rows", [5, tensors.MANY_ROWS, 4000])
+def test_texts_of_one_length_come_back_however_few_differ(length: int, different: int, rows: int) -> None:
+    texts = [str(number % different).rjust(length, "x")[-length:] for number in range(rows)]
+    assert read_texts(texts) == texts
+
+
+def test_more_different_texts_than_the_hash_can_part_come_back_too() -> None:
+    texts = [f"{number:06}" for number in range(3 * 2**16)]
+    assert read_texts(texts) == texts
+
+
+def read_texts(texts: list[str]) -> list[str]:
+    data = b"".join(map(tensors.element, texts))
+    given = {"name": "x", "datatype": "BYTES", "shape": [len(texts)]}
+    found: list[str] = tensors.from_bytes(given, memoryview(data)).tolist()
+    return found

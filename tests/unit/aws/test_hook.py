@@ -1,0 +1,39 @@
+"""Clients from an Airflow connection: its options win over our limits, and asking again costs nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from slipway.aws.hook import aws_client
+
+
+def connection(monkeypatch: pytest.MonkeyPatch, password: str = "a-secret", **extra: Any) -> None:
+    text = json.dumps({"conn_type": "aws", "login": "an-id", "password": password, "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_TEST", text)
+
+
+def test_a_client_is_what_its_connection_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"s3": {"addressing_style": "path"}, "read_timeout": 7}
+    connection(
+        monkeypatch, region_name="eu-central-1", endpoint_url="http://127.0.0.1:9", verify=False, config_kwargs=options
+    )
+    client = aws_client("s3", "aws_test")
+    assert client.meta.endpoint_url == "http://127.0.0.1:9"
+    assert client.meta.region_name == "eu-central-1"
+    assert client.meta.config.s3["addressing_style"] == "path"
+    assert (client.meta.config.read_timeout, client.meta.config.connect_timeout) == (7, 10)
+    assert aws_client("ec2", "aws_test", "us-west-2").meta.region_name == "us-west-2"
+
+
+def test_one_client_serves_all_as_long_as_the_connection_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection(monkeypatch, region_name="us-east-1")
+    first = aws_client("s3", "aws_test")
+    assert aws_client("s3", "aws_test") is first
+    assert aws_client("ec2", "aws_test") is not first
+    connection(monkeypatch, password="another-secret", region_name="us-east-1")
+    rotated = aws_client("s3", "aws_test")
+    assert rotated is not first
+    assert rotated._request_signer._credentials.secret_key == "another-secret"
