@@ -56,6 +56,17 @@ def test_the_demo_ends_with_an_endpoint_that_answers_and_a_second_one_does_nothi
     assert [release.number for release in embedded.ledger("iris").releases()] == releases == [1]
 
 
+def test_a_promoted_run_leaves_nothing_to_undo(embedded: Embedded) -> None:
+    """Promotion says so itself: the scheduler would see it task by task, a look at the run for each."""
+    embedded.copy_model("clean")
+    assert embedded.command("demo", "clean").returncode == 0
+    tasks = embedded.wait("clean", embedded.trigger("clean"))
+    undo = [task for name, task in tasks.items() if name.startswith("undo.")]
+    assert {task["state"] for task in undo} == {"skipped"}
+    assert {task["end_date"] for task in undo} == {undo[0]["end_date"]}  # all at once
+    assert tasks["delivered"]["state"] == tasks[""]["state"] == "success"
+
+
 def test_a_new_model_is_one_new_file(embedded: Embedded) -> None:
     """Another dataset, another format, another estimator, a regression; and as it does not say open, it wants a key."""
     import boto3
