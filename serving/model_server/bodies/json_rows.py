@@ -1,32 +1,20 @@
-"""JSON bodies. Large tables of numbers go from text to array without a Python object for each number."""
+"""JSON bodies: rows of values, whatever their form."""
 
 from __future__ import annotations
 
-import codecs
-import threading
 from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any, TypeVar
 
-import numpy as np  # noqa: TID253
-import numpy.typing as npt  # noqa: TID253
 import orjson
-import simdjson
 
-from model_server.errors import MalformedError, TooLargeError
+from model_server.bodies.json_tables import LARGE_BYTES, find_table
+from model_server.errors import MalformedError, SchemaError, TooLargeError
 from model_server.schema import FeatureSchema, Inputs
 
-Array = npt.NDArray[Any]
 Row = TypeVar("Row")
 
-# Below this, orjson's objects cost less than simdjson's set-up.
-LARGE_BYTES = 4096
 SOME_CONTAINERS = 10_000
-_NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
-
-# One parser for all threads: it keeps several times the memory of the largest body, and holds the interpreter's lock anyway.
-_parser: Any = simdjson.Parser()
-_turn = threading.Lock()
 
 
 def load(content: bytes, max_rows: int) -> Any:
@@ -54,7 +42,7 @@ def read_rows(content: bytes, key: str, schema: FeatureSchema, max_rows: int) ->
     Raises:
         MalformedError, SchemaError, TooLargeError: as their texts say.
     """
-    if (inputs := find_numbers(content, {key}, schema, max_rows)) is not None:
+    if (inputs := find_inputs(content, {key}, schema, max_rows)) is not None:
         return inputs, False
     rows, single = decode_rows(content, key, schema, max_rows)
     return schema.inputs(rows), single
@@ -84,36 +72,17 @@ def first_rows(rows: Iterable[Row], max_rows: int) -> list[Row]:
     return found
 
 
-def find_numbers(content: bytes, keys: Collection[str], schema: FeatureSchema, max_rows: int) -> Inputs | None:
-    """The checked inputs of a large ``{key: [[number, ..], ..]}``; None for anything else: that is read the slow way.
+def find_inputs(content: bytes, keys: Collection[str], schema: FeatureSchema, max_rows: int) -> Inputs | None:
+    """The checked inputs of a large ``{key: [[value, ..], ..]}``; None for anything else: that is read the slow way.
 
     Raises:
-        SchemaError, TooLargeError: as their texts say.
+        TooLargeError: too many rows.
     """
-    if len(content) < LARGE_BYTES or schema.text or content.startswith(codecs.BOM_UTF8):  # which orjson refuses
+    table = find_table(content, keys, schema)
+    if table is None:
         return None
-    with _turn:  # what is parsed must be gone before the parser is used again: it is, when the call ends
-        numbers = _numbers(content, keys, len(schema.names))
-    if numbers is None:
-        return None
-    check_rows(len(numbers), max_rows)
-    return schema.checked(numbers, None, len(numbers))
-
-
-def _is_table(content: bytes, rows: int, width: int) -> bool:
-    """Whether the brackets and commas of the body are those of `rows` rows of `width` values: as_buffer flattens anything."""
-    row = b"[" + b"," * (width - 1) + b"]"
-    return rows > 0 and content.translate(None, _NOT_STRUCTURE) == b"[" + b",".join([row] * rows) + b"]"
-
-
-def _numbers(content: bytes, keys: Collection[str], width: int) -> Array | None:
-    """float64, shape (rows, width)."""
+    check_rows(table.rows, max_rows)
     try:
-        document = _parser.parse(content)
-        found = list(document.keys()) if isinstance(document, simdjson.Object) else []
-        rows = document[found[0]] if len(found) == 1 and found[0] in keys else None
-        if not isinstance(rows, simdjson.Array) or not _is_table(content, len(rows), width):
-            return None
-        return np.frombuffer(rows.as_buffer(of_type="d"), dtype=np.float64).reshape(-1, width)
-    except (ValueError, TypeError, RuntimeError):
+        return schema.checked(table.numbers, table.categories, table.rows)
+    except SchemaError:  # the slow way names the first wrong value
         return None

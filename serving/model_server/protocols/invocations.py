@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from model_server.bodies import csv_rows, npy_rows
-from model_server.bodies.json_rows import check_rows, find_numbers, first_rows, load
+from model_server.bodies.json_rows import check_rows, find_inputs, first_rows, load
 from model_server.bodies.media_types import FORMS, choose
 from model_server.bodies.tables import as_columns, reader_of
 from model_server.errors import MalformedError, RequestError, SchemaError
@@ -66,7 +66,7 @@ class Invocations(JsonErrors):
 
     def _json(self, content: bytes) -> Inputs:
         schema, limit = self._model.schema, self._settings.max_rows
-        if (inputs := find_numbers(content, ("instances", "inputs"), schema, limit)) is not None:
+        if (inputs := find_inputs(content, ("instances", "inputs"), schema, limit)) is not None:
             return inputs
         body = load(content, limit)
         if isinstance(body, list):

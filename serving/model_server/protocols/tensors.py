@@ -15,6 +15,7 @@ import numpy as np  # noqa: TID253
 import numpy.typing as npt  # noqa: TID253
 import orjson
 
+from model_server.bodies.texts import LONGEST, MANY, objects_of, width_of
 from model_server.errors import MalformedError, SchemaError
 
 Array = npt.NDArray[Any]
@@ -25,11 +26,6 @@ DTYPES = {
 }  # fmt: skip
 MAX_DIMENSIONS = 8
 MAX_SIZE = 2**31 - 1
-
-MANY_ROWS = 1000  # from here on, equal texts are looked for
-_SLOT_BITS = 16
-# Odd constants that spread keys over the high bits (D. Knuth, TAOCP 3, 6.4: multiplicative hashing), tried in turn.
-_MULTIPLIERS = tuple(np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64))
 
 
 def from_json(tensor: dict[str, Any]) -> Array:
@@ -131,31 +127,12 @@ def _of_one_length(data: memoryview) -> Array | None:
     heads, texts = table[:, :4], np.ascontiguousarray(table[:, 4:])
     if (heads != heads[0]).any() or texts.min() == 0 or texts.max() > 127:
         return None
-    found = _few_different(texts) if len(texts) >= MANY_ROWS and length <= 8 else None
-    return texts.view(f"S{length}").reshape(-1).astype(f"U{length}").astype(object) if found is None else found
-
-
-def _few_different(texts: Array) -> Array | None:
-    """The str objects of ASCII codes, (rows, up to 8), each different one made once; None where the hash does not part them.
-
-    Every row finds, by its hash, a row that stands for it; if each then has the text of its own, no two texts share a slot.
-    """
-    keys = np.zeros((len(texts), 8), dtype=np.uint8)
-    keys[:, : texts.shape[1]] = texts
-    keys = keys.view("<u8")[:, 0]
-    rows = np.arange(len(texts))
-    standing = np.empty(1 << _SLOT_BITS, dtype=np.int64)
-    for multiplier in _MULTIPLIERS:
-        slots = (keys * multiplier) >> np.uint64(64 - _SLOT_BITS)
-        standing[slots] = rows
-        chosen = standing[slots]
-        if np.array_equal(keys[chosen], keys):
-            different = np.flatnonzero(chosen == rows)
-            made = np.empty(1 << _SLOT_BITS, dtype=object)
-            made[slots[different]] = [texts[row].tobytes().decode() for row in different]
-            found: Array = made[slots]
+    if len(texts) >= MANY and length <= LONGEST:
+        padded = np.zeros((len(texts), width_of(length)), dtype=np.uint8)
+        padded[:, :length] = texts
+        if (found := objects_of(padded)) is not None:
             return found
-    return None
+    return texts.view(f"S{length}").reshape(-1).astype(f"U{length}").astype(object)
 
 
 def _split(data: bytes, tensor: dict[str, Any]) -> list[bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from model_server.bodies import texts
 from model_server.errors import MalformedError, RequestError, SchemaError
 from model_server.protocols import tensors
 
@@ -98,21 +99,21 @@ def test_bytes_round_trip() -> None:
     assert tensors.from_bytes(tensor(datatype="BYTES", shape=[3]), memoryview(data)).tolist() == texts
 
 
-@pytest.mark.parametrize("length", [1, 3, 8, 9])
+@pytest.mark.parametrize("length", [1, 3, 8, 9, 64, 65])
 @pytest.mark.parametrize("different", [1, 50, 90])
-@pytest.mark.parametrize("rows", [5, tensors.MANY_ROWS, 4000])
+@pytest.mark.parametrize("rows", [5, texts.MANY, 4000])
 def test_texts_of_one_length_come_back_however_few_differ(length: int, different: int, rows: int) -> None:
-    texts = [str(number % different).rjust(length, "x")[-length:] for number in range(rows)]
-    assert read_texts(texts) == texts
+    given = [str(number % different).rjust(length, "x")[-length:] for number in range(rows)]
+    assert read_texts(given) == given
 
 
 def test_more_different_texts_than_the_hash_can_part_come_back_too() -> None:
-    texts = [f"{number:06}" for number in range(3 * 2**16)]
-    assert read_texts(texts) == texts
+    given = [f"{number:06}" for number in range(3 * 2**16)]
+    assert read_texts(given) == given
 
 
-def read_texts(texts: list[str]) -> list[str]:
-    data = b"".join(map(tensors.element, texts))
-    given = {"name": "x", "datatype": "BYTES", "shape": [len(texts)]}
-    found: list[str] = tensors.from_bytes(given, memoryview(data)).tolist()
+def read_texts(given: list[str]) -> list[str]:
+    data = b"".join(map(tensors.element, given))
+    described = {"name": "x", "datatype": "BYTES", "shape": [len(given)]}
+    found: list[str] = tensors.from_bytes(described, memoryview(data)).tolist()
     return found
