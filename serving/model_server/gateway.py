@@ -19,7 +19,7 @@ from model_server.errors import DeniedError, RequestError, TooManyError
 from model_server.gathering import Gathered, Gathering
 from model_server.http_limits import HttpLimits
 from model_server.journals import Access, PredictionLog
-from model_server.message import Reply, Request
+from model_server.message import QUICK_BYTES, Reply, Request
 from model_server.metrics import Metrics
 from model_server.protocols.predict import Predict
 from model_server.protocols.protocol import JsonErrors, Protocol, respond
@@ -30,7 +30,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 _STATUS_TEXTS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
-QUICK_BYTES = 256 * 1024  # what these take of the event loop's time is milliseconds, less than a thread would add
 
 
 class Gateway:

@@ -104,7 +104,8 @@ class HttpServer:
         for connection in [each for each in self.connections if each.deadline < now]:
             connection.expire()
         if self._may_trim and now >= self._next_trim:
-            self._may_trim, self._next_trim = False, now + TRIM_SECONDS
+            # Again, if something is in hand: what it takes is not free yet.
+            self._may_trim, self._next_trim = any(not each.is_idle() for each in self.connections), now + TRIM_SECONDS
             trim()
 
     async def drain(self, timeout_seconds: float) -> None:

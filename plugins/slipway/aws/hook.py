@@ -8,7 +8,9 @@ _made: dict[tuple[str | None, ...], Any] = {}
 
 
 def aws_client(service: str, conn_id: str | None, region: str | None = None) -> Any:
-    """The boto3 client of `service`; one for all in this process who ask for the same, as long as the connection is the same.
+    """The boto3 client of `service`; one for all in this process who ask for the same, if the connection itself holds the keys.
+
+    Keys from elsewhere (a profile, a role, boto3's own search) may have changed when a process asks again.
 
     `AwsBaseHook.conn` would be the same client, and has every caller wait: it puts the operator's name into the user agent,
     which it gets from `inspect.stack`, which reads the path of every module there is (0.1 to 0.3 s beside pandas and
@@ -27,6 +29,8 @@ def aws_client(service: str, conn_id: str | None, region: str | None = None) -> 
 
     hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, region_name=region)
     connection = hook.conn_config
+    if not connection.aws_access_key_id or connection.role_arn:
+        return _new_client(hook, service)
     key = (service, hook.region_name, connection.login, connection.password, repr(connection.extra_config))
     if key not in _made:
         _made[key] = _new_client(hook, service)

@@ -19,7 +19,7 @@ from moto.backends import get_backend  # noqa: TID253  this module is the proces
 from moto.core import DEFAULT_ACCOUNT_ID  # noqa: TID253
 from moto.moto_api._internal import mock_random  # noqa: TID253
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: TID253
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 from werkzeug.test import Client
 
 from slipway.local.cloud_journal import CloudJournal, Request
@@ -126,12 +126,6 @@ def _only_reads(request: Request) -> bool:
     return request.method == "POST" and request.body.startswith((b"Action=Describe", b"Action=Get"))
 
 
-class KeepAliveHandler(WSGIRequestHandler):
-    """One connection for many requests, as the real cloud offers it."""
-
-    protocol_version = "HTTP/1.1"
-
-
 def main() -> None:
     """Serve until ended."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,7 +136,7 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     cloud = JournaledCloud(DomainDispatcherApplication(create_backend_app), CloudJournal(arguments.folder))
     logging.info("played %d requests of earlier starts", cloud.replay())
-    server = make_server("127.0.0.1", arguments.port, cloud, threaded=True, request_handler=KeepAliveHandler)
+    server = make_server("127.0.0.1", arguments.port, cloud, threaded=True)
     logging.info("stand-in cloud on port %d", arguments.port)
     server.serve_forever()
 

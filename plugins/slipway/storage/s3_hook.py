@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -86,10 +86,9 @@ class S3Store:
         part = path.with_name(f".part-{path.name}")
         with self._call("read", key):
             answer = self.client.get_object(Bucket=self._bucket, Key=self._key(key))
-            if answer["ContentLength"] <= _PART_BYTES:  # threads and a look ahead of the transfer are for the others
-                part.write_bytes(answer["Body"].read())
-            else:
-                answer["Body"].close()
+            with closing(answer["Body"]) as body:
+                is_there = answer["ContentLength"] <= _PART_BYTES and _received(body, part)
+            if not is_there:  # the transfer's threads are for large ones, its retries for a connection that breaks off
                 self.client.download_file(self._bucket, self._key(key), str(part), Config=_transfer())
         part.replace(path)
 
@@ -152,6 +151,17 @@ class S3Store:
 
     def _call(self, verb: str, key: str) -> Any:
         return _translated(f"{verb} the object", f"{self.uri}/{key}")
+
+
+def _received(body: Any, path: Path) -> bool:
+    """Whether the whole body came, and is in `path` now."""
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    try:
+        path.write_bytes(body.read())
+    except (HTTPClientError, IncompleteReadError):
+        return False
+    return True
 
 
 def _transfer() -> Any:

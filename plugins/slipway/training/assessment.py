@@ -40,8 +40,8 @@ from slipway.training.job import TrainingJob
 from slipway.training.metrics import measure
 from slipway.training.outcome import Outcome
 from slipway.training.report import Evaluation, render_report
-from slipway.training.samples import unpack_holdout
-from slipway.training.scorer import open_model, unpack_scores
+from slipway.training.samples import Samples, unpack_holdout
+from slipway.training.scorer import Scorer, Scores, open_model, pack_scores, unpack_scores
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,12 @@ def complete_bundle(job: TrainingJob, fit: dict[str, Any], store: ObjectStore, f
     packed = store.read(holdout_key(record.model_id))
     check_sha256("holdout.npz", sha256_hex(packed), record.holdout_sha256)
     samples, truth = unpack_holdout(packed)
-    answers = store.read(scores_key(record.model_id))
-    check_sha256("scores.npz", sha256_hex(answers), record.scores_sha256)
-    scores = unpack_scores(answers)
+    scorer = open_model(folder, record.runtime, record.features, record.task)
+    scores = _scores(scorer, samples, record, store)
     outcome = Outcome.of(truth, scores, len(record.classes or ()))
 
     metrics = measure(outcome, record.task, job.train.seed)
     log.info("measured on %d holdout rows: %s", len(outcome), ", ".join(f"{k} {v}" for k, v in metrics.items()))
-    scorer = open_model(folder, record.runtime, record.features, record.task)
     importances = measure_importance(scorer, samples, truth, record.features, outcome.class_count, job.train.seed)
     golden = make_golden(samples, truth, scores, scorer, record.features, record.classes)
     metadata = _metadata(job, record, metrics)
@@ -83,6 +81,16 @@ def complete_bundle(job: TrainingJob, fit: dict[str, Any], store: ObjectStore, f
         REPORT: render_report(evaluation).encode(),
     }
     return Bundle(_store(contents, record, store, prefix, folder), metadata)
+
+
+def _scores(scorer: Scorer, samples: Samples, record: FitRecord, store: ObjectStore) -> Scores:
+    """What `train` found; scored again if another run wrote there since: forests add their trees in any order."""
+    stored = store.find(scores_key(record.model_id))
+    if stored is not None and sha256_hex(stored.data) == record.scores_sha256:
+        return unpack_scores(stored.data)
+    scores = scorer.score(samples)
+    store.write(scores_key(record.model_id), pack_scores(scores))
+    return scores
 
 
 def _metadata(job: TrainingJob, record: FitRecord, metrics: dict[str, Interval]) -> Metadata:

@@ -31,7 +31,7 @@ class FitRecord(BaseModel):
     training_rows: int
     holdout_rows: int
     holdout_sha256: str
-    scores_sha256: str
+    scores_sha256: str | None = None  # records of before had none
     seconds: dict[str, float]
     versions: dict[str, str]
     files: dict[str, FileEntry]

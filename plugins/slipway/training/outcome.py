@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slipway.training.bootstrap import FloatArray, remembering
-from slipway.training.ranking import Ranking
+from slipway.training.ranking import Climb, Ranking
 from slipway.training.scorer import Scores
 
 
@@ -42,6 +42,11 @@ class Outcome:
         """For each class, the rows ranked by its probability."""
         assert self.probabilities is not None
         return [Ranking(self.truth == code, self.probabilities[:, code]) for code in range(self.class_count)]
+
+    @cached_property
+    def second_climb(self) -> Callable[[FloatArray], Climb]:
+        """The climb of the second of two classes, which two metrics share. For more classes it would be memory for nothing."""
+        return remembering(self.rankings[1].climb)
 
     @cached_property
     def class_sums(self) -> Callable[[FloatArray], ClassSums]:

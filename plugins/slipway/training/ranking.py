@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from slipway.training.bootstrap import FloatArray, remembering
+from slipway.training.bootstrap import FloatArray
 
 
 class Climb(NamedTuple):
@@ -19,7 +19,7 @@ class Climb(NamedTuple):
 
 
 class Ranking:
-    """Rows sorted by falling score; rows of equal score have one threshold. `climb` takes weights [B, N]."""
+    """Rows sorted by falling score; rows of equal score have one threshold."""
 
     def __init__(self, positive: npt.NDArray[np.bool_], scores: npt.NDArray[Any]) -> None:
         self.rows = len(scores)
@@ -27,9 +27,9 @@ class Ranking:
         ranked = scores[self._order]
         self._ends = np.flatnonzero(np.concatenate((ranked[1:] != ranked[:-1], [True])))
         self._positive = positive[self._order].astype(np.float64)
-        self.climb = remembering(self._climb)
 
-    def _climb(self, weights: FloatArray) -> Climb:
+    def climb(self, weights: FloatArray) -> Climb:
+        """The two curves for weights [B, N]."""
         ranked = np.take(weights, self._order, axis=1)
         return Climb(self._sums(ranked * self._positive), self._sums(ranked))
 
@@ -38,11 +38,11 @@ class Ranking:
         return ranked if len(self._ends) == ranked.shape[1] else np.take(ranked, self._ends, axis=1)
 
 
-def area_under_roc(ranking: Ranking) -> Callable[[FloatArray], FloatArray]:
+def area_under_roc(climb: Callable[[FloatArray], Climb]) -> Callable[[FloatArray], FloatArray]:
     """Weights [B, N] -> area [B]: the chance that a positive row is ranked above a negative one, ties counting half."""
 
     def score(weights: FloatArray) -> FloatArray:
-        positive, every = ranking.climb(weights)
+        positive, every = climb(weights)
         negative = every - positive
         # The trapezoids between two thresholds; the first starts at nothing.
         doubled = np.einsum("ij,ij->i", np.diff(negative, axis=1), positive[:, 1:] + positive[:, :-1])
@@ -52,11 +52,11 @@ def area_under_roc(ranking: Ranking) -> Callable[[FloatArray], FloatArray]:
     return score
 
 
-def average_precision(ranking: Ranking) -> Callable[[FloatArray], FloatArray]:
+def average_precision(climb: Callable[[FloatArray], Climb]) -> Callable[[FloatArray], FloatArray]:
     """Weights [B, N] -> average precision [B]: the sum over falling thresholds of precision times gained recall."""
 
     def score(weights: FloatArray) -> FloatArray:
-        positive, every = ranking.climb(weights)
+        positive, every = climb(weights)
         precision = positive / np.where(every > 0, every, 1)
         gained = np.einsum("ij,ij->i", np.diff(positive, axis=1), precision[:, 1:]) + positive[:, 0] * precision[:, 0]
         return _over(gained, positive[:, -1])

@@ -55,14 +55,14 @@ def brier(outcome: Outcome) -> Score:
 def roc_auc(outcome: Outcome) -> Score:
     """Area under the ROC curve of the second class; for more classes the mean of one against the rest."""
     if outcome.class_count == 2:
-        return area_under_roc(outcome.rankings[1])
-    curves = [area_under_roc(ranking) for ranking in outcome.rankings]
+        return area_under_roc(outcome.second_climb)
+    curves = [area_under_roc(ranking.climb) for ranking in outcome.rankings]
     return lambda weights: np.mean([curve(weights) for curve in curves], axis=0)
 
 
 def pr_auc(outcome: Outcome) -> Score:
     """Average precision of the second class (two classes)."""
-    return average_precision(outcome.rankings[1])
+    return average_precision(outcome.second_climb)
 
 
 def r2(outcome: Outcome) -> Score:

@@ -17,6 +17,7 @@ import numpy.typing as npt  # noqa: TID253
 import simdjson
 
 from model_server.bodies.texts import LONGEST, objects_of, width_of
+from model_server.message import QUICK_BYTES
 from model_server.schema import FeatureSchema
 
 Array = npt.NDArray[Any]
@@ -106,8 +107,15 @@ def _texts(data: Array, starts: Array, lengths: Array) -> Array | None:
 
 
 def _parse(content: bytes, keys: Collection[str], width: int) -> Array | None:
-    with _turn:  # what is parsed must be gone before the parser is used again: it is, when the call ends
-        return _numbers(content, keys, width)
+    # The event loop, where small bodies are read, does not wait for a large one's turn: they can go the slow way.
+    if not _turn.acquire(blocking=len(content) > QUICK_BYTES):
+        return None
+    try:
+        return _numbers(
+            content, keys, width
+        )  # what it parsed is gone when it ends, or the parser would not parse again
+    finally:
+        _turn.release()
 
 
 def _numbers(content: bytes, keys: Collection[str], width: int) -> Array | None:

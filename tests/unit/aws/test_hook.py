@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,3 +38,13 @@ def test_one_client_serves_all_as_long_as_the_connection_stays_the_same(monkeypa
     rotated = aws_client("s3", "aws_test")
     assert rotated is not first
     assert rotated._request_signer._credentials.secret_key == "another-secret"
+
+
+def test_keys_from_elsewhere_are_looked_up_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A profile's keys are renewed in its file, while a triggerer lives on."""
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    extra = {"profile_name": "team", "region_name": "us-east-1"}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_TEST", json.dumps({"conn_type": "aws", "extra": extra}))
+    for secret in ("first-secret", "second-secret"):
+        (tmp_path / "credentials").write_text(f"[team]\naws_access_key_id = an-id\naws_secret_access_key = {secret}\n")
+        assert aws_client("s3", "aws_test")._request_signer._credentials.secret_key == secret
