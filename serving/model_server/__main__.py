@@ -13,6 +13,8 @@ def main() -> int:
     # Before NumPy is loaded: each worker is one of several, and a pool of threads in each would only compete with the others.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # Arrow's own allocator keeps what a large body took; malloc gives it back (see heap.py).
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from model_server.processes import serve
 
     return serve(sys.argv[1:])

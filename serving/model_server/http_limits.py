@@ -26,5 +26,5 @@ class HttpLimits:
     keep_alive_seconds: float = 75
     max_body_bytes: int = 16 * 1024 * 1024
     room_bytes: int = 64 * 1024 * 1024
-    threads: int = 2
+    threads: int = 1
     connections: int = 1024
