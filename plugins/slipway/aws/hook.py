@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 _made: dict[tuple[str | None, ...], Any] = {}
@@ -29,12 +30,25 @@ def aws_client(service: str, conn_id: str | None, region: str | None = None) -> 
 
     hook = AwsBaseHook(aws_conn_id=conn_id, client_type=service, region_name=region)
     connection = hook.conn_config
-    if not connection.aws_access_key_id or connection.role_arn:
+    if not _holds_keys(connection):
         return _new_client(hook, service)
     key = (service, hook.region_name, connection.login, connection.password, repr(connection.extra_config))
     if key not in _made:
         _made[key] = _new_client(hook, service)
     return _made[key]
+
+
+def make_clients_ahead(conn_id: str, services: Iterable[str]) -> None:
+    """Make now what `aws_client` would keep, if it would: for a role AWS would have to be asked."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    if _holds_keys(AwsBaseHook(aws_conn_id=conn_id).conn_config):
+        for service in services:
+            aws_client(service, conn_id)
+
+
+def _holds_keys(connection: Any) -> bool:
+    return bool(connection.aws_access_key_id and not connection.role_arn)
 
 
 def _new_client(hook: Any, service: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from slipway.training.bootstrap import FloatArray
+from slipway.training.bootstrap import FloatArray, Score
 
 
 class Climb(NamedTuple):
@@ -38,7 +38,7 @@ class Ranking:
         return ranked if len(self._ends) == ranked.shape[1] else np.take(ranked, self._ends, axis=1)
 
 
-def area_under_roc(climb: Callable[[FloatArray], Climb]) -> Callable[[FloatArray], FloatArray]:
+def area_under_roc(climb: Callable[[FloatArray], Climb]) -> Score:
     """Weights [B, N] -> area [B]: the chance that a positive row is ranked above a negative one, ties counting half."""
 
     def score(weights: FloatArray) -> FloatArray:
@@ -52,7 +52,7 @@ def area_under_roc(climb: Callable[[FloatArray], Climb]) -> Callable[[FloatArray
     return score
 
 
-def average_precision(climb: Callable[[FloatArray], Climb]) -> Callable[[FloatArray], FloatArray]:
+def average_precision(climb: Callable[[FloatArray], Climb]) -> Score:
     """Weights [B, N] -> average precision [B]: the sum over falling thresholds of precision times gained recall."""
 
     def score(weights: FloatArray) -> FloatArray:

@@ -74,7 +74,8 @@ def _part(content: bytes) -> _Parted | None:
     if not start or b"\\" in content:
         return None
     data = np.frombuffer(content, dtype=np.uint8)[start:]
-    quotes = np.flatnonzero(data == _QUOTE)
+    is_quote = data == _QUOTE
+    quotes = np.flatnonzero(is_quote)
     if not len(quotes) or len(quotes) % 2 or quotes[-1] + 1 == len(data) or not quotes[0]:
         return None
     opening, closing = quotes[::2], quotes[1::2]
@@ -83,7 +84,7 @@ def _part(content: bytes) -> _Parted | None:
     texts = _texts(data, opening + 1, closing - opening - 1)
     if texts is None:
         return None
-    inside = np.cumsum(data == _QUOTE, dtype=np.uint8) % 2 == 1  # wraps at 256, which is even
+    inside = np.cumsum(is_quote, dtype=np.uint8) % 2 == 1  # wraps at 256, which is even
     if (data[inside] < _FIRST_PRINTABLE).any():
         return None
     blanked = np.where(inside, np.uint8(_SPACE), data)

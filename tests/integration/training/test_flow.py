@@ -304,11 +304,15 @@ def test_a_class_with_a_single_row_cannot_be_split(bench: Bench) -> None:
         bench.deliver(frame, Train(estimator="sklearn.linear_model.LogisticRegression"))
 
 
+def trained(bench: Bench) -> tuple[TrainingJob, dict[str, Any]]:
+    """A job after its first stage, and what that returned."""
+    section = Train(estimator="sklearn.linear_model.LogisticRegression")
+    job = TrainingJob("m", bench.ingest(rows("binary")), MIXED, section)
+    return job, train(job, bench.store, bench.new_folder())
+
+
 def test_a_file_that_changed_after_training_is_not_unpickled(bench: Bench) -> None:
-    job = TrainingJob(
-        "m", bench.ingest(rows("binary")), MIXED, Train(estimator="sklearn.linear_model.LogisticRegression")
-    )
-    fit = train(job, bench.store, bench.new_folder())
+    job, fit = trained(bench)
     marker = bench.folder / "was-unpickled"
     bench.store.write(f"{fit['key']}model.joblib", f"cos\nsystem\n(S'touch {marker}'\ntR.".encode())
     with pytest.raises(RejectedError, match=r"model\.joblib: .*SHA-256"):
@@ -318,10 +322,7 @@ def test_a_file_that_changed_after_training_is_not_unpickled(bench: Bench) -> No
 
 
 def test_rows_that_changed_after_training_are_not_measured(bench: Bench) -> None:
-    job = TrainingJob(
-        "m", bench.ingest(rows("binary")), MIXED, Train(estimator="sklearn.linear_model.LogisticRegression")
-    )
-    fit = train(job, bench.store, bench.new_folder())
+    job, fit = trained(bench)
     key = f"evaluations/{fit['model_id']}/holdout.npz"
     bench.store.write(key, bench.store.read(key) + b"\0")
     with pytest.raises(RejectedError, match=r"holdout\.npz: .*SHA-256"):
@@ -330,10 +331,7 @@ def test_rows_that_changed_after_training_are_not_measured(bench: Bench) -> None
 
 
 def test_answers_that_another_run_wrote_since_are_found_anew(bench: Bench) -> None:
-    job = TrainingJob(
-        "m", bench.ingest(rows("binary")), MIXED, Train(estimator="sklearn.linear_model.LogisticRegression")
-    )
-    fit = train(job, bench.store, bench.new_folder())
+    job, fit = trained(bench)
     key = f"evaluations/{fit['model_id']}/scores.npz"
     own = bench.store.read(key)
     bench.store.write(key, own + b"\0")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from slipway.aws.hook import aws_client
+from slipway.aws import hook
+from slipway.aws.hook import aws_client, make_clients_ahead
 
 
 def connection(monkeypatch: pytest.MonkeyPatch, password: str = "a-secret", **extra: Any) -> None:
@@ -48,3 +49,17 @@ def test_keys_from_elsewhere_are_looked_up_anew(monkeypatch: pytest.MonkeyPatch,
     for secret in ("first-secret", "second-secret"):
         (tmp_path / "credentials").write_text(f"[team]\naws_access_key_id = an-id\naws_secret_access_key = {secret}\n")
         assert aws_client("s3", "aws_test")._request_signer._credentials.secret_key == secret
+
+
+def test_only_clients_that_are_kept_are_made_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a role AWS would be asked at once: whoever makes clients ahead must not wait for that."""
+    made: list[str] = []
+    monkeypatch.setattr(hook, "_new_client", lambda _hook, service: made.append(service))
+    connection(monkeypatch, password="of-a-role", role_arn="arn:aws:iam::1:role/r", region_name="us-east-1")
+    make_clients_ahead("aws_test", ["s3"])
+    assert made == []
+    connection(monkeypatch, password="of-its-own", region_name="us-east-1")
+    monkeypatch.setattr(hook, "_made", {})
+    make_clients_ahead("aws_test", ["s3", "ec2"])
+    aws_client("s3", "aws_test")
+    assert made == ["s3", "ec2"]

@@ -33,17 +33,11 @@ for _name in MODULES:
         # A task that needs it will say so itself; the scheduler must start in any case.
         logging.getLogger(__name__).warning("could not import %s ahead of the tasks: %s", _name, error)
 
-# The first clients of a process load a good part of botocore, and are at hand in the tasks if they are made here. Only for
-# a connection with keys: one with a role would ask AWS, which the scheduler must not wait for.
+# The first clients of a process load a good part of botocore, and are at hand in the tasks if they are made here.
 if os.environ.get("AIRFLOW_CONN_AWS_DEFAULT"):
     try:
-        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+        from slipway.aws.hook import make_clients_ahead
 
-        from slipway.aws.hook import aws_client
-
-        _connection = AwsBaseHook(aws_conn_id="aws_default").conn_config
-        if _connection.login and not _connection.role_arn:
-            for _service in ("s3", "ec2"):
-                aws_client(_service, "aws_default")
+        make_clients_ahead("aws_default", ("s3", "ec2"))
     except Exception as error:
         logging.getLogger(__name__).warning("could not make AWS clients ahead of the tasks: %s", error)
