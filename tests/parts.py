@@ -20,7 +20,7 @@ def require_program(name: str) -> str:
     """The path of a program; without it the test is skipped, or fails when SLIPWAY_TEST_REQUIRE_ALL is set."""
     path = shutil.which(name)
     if path is None:
-        _miss(f"needs {name} (apt-get install {name})")
+        miss(f"needs {name} (apt-get install {name})")
     return path
 
 
@@ -50,10 +50,11 @@ def _make_environment(folder: Path, requirements: Path) -> None:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            _miss(f"needs an environment with {requirements.name}, which cannot be made: {done.stderr[-500:]}")
+            miss(f"needs an environment with {requirements.name}, which cannot be made: {done.stderr[-500:]}")
 
 
-def _miss(text: str) -> NoReturn:
+def miss(text: str) -> NoReturn:
+    """Skip the test, or fail it where SLIPWAY_TEST_REQUIRE_ALL is set."""
     if os.environ.get("SLIPWAY_TEST_REQUIRE_ALL"):
         pytest.fail(text)
     pytest.skip(text)
