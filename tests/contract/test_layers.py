@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SLIPWAY = ROOT / "plugins" / "slipway"
 LOWER = {"core", "aws", "storage", "table", "access"}
-STATIONS = {"network", "dataset", "training", "release", "rollout", "firewall", "verification"}
+STATIONS = {"network", "dataset", "training", "release", "image", "rollout", "firewall", "verification"}
 LOWER_ROOMS = {
     "aws": {"core"},
     "storage": {"core", "aws"},
