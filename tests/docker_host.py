@@ -65,20 +65,24 @@ class Registry:
 
 @contextlib.contextmanager
 def registry(
-    folder: Path, *, user: str | None = None, password: str | None = None, port: int = 0
+    folder: Path, *, user: str | None = None, password: str | None = None, auth: str = "", port: int = 0
 ) -> Iterator[Registry]:
-    """Debian's docker-registry, keeping its blobs below `folder`; with `user` it wants that log-in."""
+    """Debian's docker-registry, keeping its blobs below `folder`.
+
+    With `user` it wants that log-in; `auth` is a whole section of its configuration instead.
+    """
     program = require_program("docker-registry")
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    auth = ""
     if user is not None:
         import bcrypt
 
         hashed = bcrypt.hashpw((password or "").encode(), bcrypt.gensalt(4)).decode()
         (folder / "htpasswd").write_text(f"{user}:{hashed}\n")
-        auth = f'auth: {{htpasswd: {{realm: test, path: "{folder / "htpasswd"}"}}}}'
-    (folder / "config.yml").write_text(_REGISTRY.format(folder=folder / "data", port=port, auth=auth))
+        auth = f'htpasswd: {{realm: test, path: "{folder / "htpasswd"}"}}'
+    (folder / "config.yml").write_text(
+        _REGISTRY.format(folder=folder / "data", port=port, auth=f"auth: {{{auth}}}" if auth else "")
+    )
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:

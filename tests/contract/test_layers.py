@@ -11,13 +11,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SLIPWAY = ROOT / "plugins" / "slipway"
-LOWER = {"core", "aws", "storage", "table", "access"}
+LOWER = {"core", "aws", "storage", "table", "access", "containers"}
 STATIONS = {"network", "dataset", "training", "release", "image", "rollout", "firewall", "verification"}
 LOWER_ROOMS = {
     "aws": {"core"},
     "storage": {"core", "aws"},
     "table": {"core"},
     "access": {"core"},
+    "containers": {"core"},
     "wiring": {"core"},
 }
 AIRFLOW_FILES = ("operators.py", "trigger.py", "hook.py")

@@ -82,11 +82,44 @@ class Gate(Section):
     approval: Literal["none", "required"] = "none"
 
 
-class Image(Section):
-    """Where the serving image is pushed."""
+_REPOSITORY = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+"
 
-    repository: str = Field(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)+$", description="registry/path, without a tag.")
-    conn_id: str | None = None
+
+class Image(Section):
+    """The serving image: how it is built and where it is pushed."""
+
+    repository: str = Field(pattern=rf"^{_REPOSITORY}$", description="registry/path, without a tag.")
+    conn_id: str | None = Field(
+        None, description="Airflow connection with the registry's log-in; null: it asks for none."
+    )
+    builder: Literal["daemonless", "engine"] = Field(
+        "daemonless", description="daemonless: by Slipway itself; engine: by the Docker engine of engine_conn_id."
+    )
+    engine_conn_id: str | None = Field(
+        None,
+        description="Airflow connection of a Docker engine; it also builds the serving base where there is none yet.",
+    )
+    base: str | None = Field(
+        None,
+        pattern=rf"^({_REPOSITORY}(@sha256:[0-9a-f]{{64}})?|oci:/.+)$",
+        description="Serving base: a repository, an image by digest, oci:/folder; default: slipway-serving beside it.",
+    )
+    build_args: dict[str, str] = Field({}, description="Build arguments of serving/Dockerfile, such as PIP_INDEX_URL.")
+    labels: dict[str, str] = Field({}, description="Labels of the image, besides Slipway's own.")
+    signing_conn_id: str | None = Field(
+        None, description="Airflow connection with the key that signs the image; a rollout then wants the signature."
+    )
+
+    @model_validator(mode="after")
+    def _an_engine_to_build_with(self) -> Image:
+        if self.builder == "engine" and self.engine_conn_id is None:
+            raise ValueError("builder: engine together with engine_conn_id, the Docker engine's Airflow connection")
+        return self
+
+    @property
+    def base_repository(self) -> str:
+        """Where serving bases are kept unless `base` says otherwise."""
+        return self.base or f"{self.repository.rpartition('/')[0]}/slipway-serving"
 
 
 class ProcessTarget(Section):

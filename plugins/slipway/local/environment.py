@@ -49,6 +49,7 @@ def airflow_environment(layout: Layout, ports: Ports, secrets: Secrets, caller: 
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports usage to its maker by default
         "AIRFLOW_CONN_AWS_DEFAULT": stand_in_connection(ports),
         "AIRFLOW_CONN_SLIPWAY_API_KEYS": json.dumps({"conn_type": "generic", "password": secrets.api_key}),
+        "AIRFLOW_CONN_DOCKER_DEFAULT": json.dumps({"conn_type": "docker", "host": "unix:///var/run/docker.sock"}),
         **caller,
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
         "AIRFLOW_HOME": str(layout.airflow_home),

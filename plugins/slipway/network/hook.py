@@ -7,6 +7,9 @@ from typing import Any
 
 from slipway.access.hook import ApiKeyHook
 from slipway.aws.hook import aws_client
+from slipway.containers.hook import engine_client, open_registry
+from slipway.containers.registry import Registry
+from slipway.containers.repository import Repository
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, UnavailableError
 from slipway.network.endpoint import Endpoint
 from slipway.network.probe import Step, probe_url
@@ -37,6 +40,8 @@ class ConnectivityHook:
             "store": self._use_store,
             "ec2": self._ask_ec2,
             "api_keys": self._read_keys,
+            "registry": self._push_to_registry,
+            "docker": self._ask_engine,
         }
         return [*steps, checks[kind]()]
 
@@ -56,8 +61,10 @@ class ConnectivityHook:
         """The HTTP endpoint behind the address; None for a local path."""
         if self._endpoint["kind"] == "ec2":
             return str(self._ec2.meta.endpoint_url)
-        if self._endpoint["kind"] == "api_keys":
+        if self._endpoint["kind"] in {"api_keys", "docker"}:
             return None
+        if self._endpoint["kind"] == "registry":
+            return self._registry.base_url.removesuffix("/v2")
         scheme, host, _ = split_uri(self._endpoint["address"])
         if scheme in {"http", "https"}:
             return f"{scheme}://{host}"
@@ -102,6 +109,19 @@ class ConnectivityHook:
     def _read_keys(self) -> Step:
         keys = ApiKeyHook(self._endpoint["address"]).get_keys()
         return Step("credentials", True, 0.0, f"{len(keys.hashes)} API keys in connection {self._endpoint['address']}")
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return open_registry(Repository.parse(self._endpoint["address"]), self._endpoint["conn_id"])
+
+    def _push_to_registry(self) -> Step:
+        self._registry.check_push()
+        return Step("credentials", True, 0.0, f"may push to {self._endpoint['address']}")
+
+    def _ask_engine(self) -> Step:
+        client = engine_client(self._endpoint["address"])
+        version = client.version()["Version"]
+        return Step("credentials", True, 0.0, f"Docker {version} answers connection {self._endpoint['address']}")
 
     def _ask_ec2(self) -> Step:
         from botocore.exceptions import ClientError

@@ -155,6 +155,7 @@ class PromoteReleaseOperator(_LedgerOperator):
         "firewalls",
         "verifications",
         "approval",
+        "image",
         "reason",
     )
 
@@ -166,6 +167,7 @@ class PromoteReleaseOperator(_LedgerOperator):
         firewalls: Any,
         verifications: Any,
         approval: Any = None,
+        image: Any = None,
         reason: str = "",
         undo: Sequence[str] = (),
         **kwargs: Any,
@@ -173,7 +175,7 @@ class PromoteReleaseOperator(_LedgerOperator):
         super().__init__(**kwargs)
         self.undo = list(undo)
         self.decision, self.rollouts, self.firewalls = decision, rollouts, firewalls
-        self.verifications, self.approval, self.reason = verifications, approval, reason
+        self.verifications, self.approval, self.image, self.reason = verifications, approval, image, reason
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"release", "partition", "model_id", "endpoints", "changed", "summary"}``."""
@@ -205,6 +207,7 @@ class PromoteReleaseOperator(_LedgerOperator):
     def _draft(self, decision: Decision) -> Release:
         return Release(
             number=0,
+            image=(self.image or {}).get("image"),
             targets=tuple(_stable(result) for result in self.rollouts),
             rules=tuple(_stable(result) for result in self.firewalls),
             verification=tuple(_stable(result) for result in self.verifications),

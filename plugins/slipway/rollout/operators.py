@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from slipway.core.identity import short
+from slipway.core.serving_folder import serving_folder
 from slipway.release.ledger import Ledger
 from slipway.storage.object_store import open_store
 
@@ -59,7 +60,7 @@ class _ProcessOperator(BaseOperator):
 
     def serve(self, key: str, digest: str, *, port: int) -> dict[str, Any]:
         """Bring the bundle at `key` into service at `port` (0: where it serves now); returns the task's result."""
-        from slipway.rollout.bundle_download import ensure_bundle, keep_bundles
+        from slipway.storage.bundle_download import ensure_bundle, keep_bundles
 
         store, bundles = open_store(f"{self.store}/{self.model}", self.store_conn_id), self.folder() / "bundles"
         endpoint, before = self.endpoint(), self.endpoint().find_active()
@@ -157,8 +158,3 @@ class RestoreProcessOperator(_ProcessOperator):
     def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:
         self.log.info(summary)
         return {"changed": changed, "summary": summary}
-
-
-def serving_folder() -> Path:
-    """The folder of the serving artifact: beside plugins/, or where SLIPWAY_SERVING_DIR says."""
-    return Path(os.environ.get("SLIPWAY_SERVING_DIR") or Path(__file__).parents[3] / "serving")

@@ -12,6 +12,7 @@ import pytest
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, SlipwayError, UnavailableError
 from slipway.network.operators import CheckEndpointOperator
 from slipway.storage.object_store import open_store
+from tests.docker_host import ENGINE_URL, free_port, registry, require_engine
 from tests.integration.network.local_servers import certificate, serving
 from tests.integration.storage import emulators
 
@@ -177,3 +178,47 @@ def test_the_grid_can_name_each_mapped_task() -> None:
     endpoint = {"name": "store", "kind": "store", "address": "/tmp", "conn_id": None}
     task = CheckEndpointOperator(task_id="check_endpoint", endpoint=endpoint)  # type: ignore[typeddict-item]
     assert (task.endpoint["name"], "endpoint" in task.template_fields) == ("store", True)
+
+
+def test_a_registry_is_reached_and_may_be_pushed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with registry(tmp_path / "r", user="slipway", password="right") as running:
+        connection = {"conn_type": "docker", "host": running.address, "login": "slipway", "password": "right"}
+        monkeypatch.setenv("AIRFLOW_CONN_REG", json.dumps(connection))
+        found = check("registry", f"{running.address}/models/iris", name="registry", conn_id="reg")
+        assert [step["name"] for step in found["steps"]] == ["dns", "tcp", "http", "credentials"]
+        assert found["summary"] == f"may push to {running.address}/models/iris"
+        with pytest.raises(DeniedError, match="could not push to the repository"):
+            check("registry", f"{running.address}/models/iris", name="registry")
+
+
+def test_a_registry_that_is_down(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"could not reach the endpoint: registry .*: tcp failed"):
+        check("registry", f"127.0.0.1:{free_port()}/models/iris", name="registry")
+
+
+def test_a_docker_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = require_engine().version()["Version"]
+    monkeypatch.setenv("AIRFLOW_CONN_DOCKER_X", json.dumps({"conn_type": "docker", "host": ENGINE_URL}))
+    found = check("docker", "docker_x", name="Docker engine docker_x", conn_id="docker_x")
+    assert found["summary"] == f"Docker {version} answers connection docker_x"
+
+
+@pytest.mark.parametrize(
+    ("host", "kind", "text"),
+    [
+        ("unix:///nowhere.sock", UnavailableError, "could not reach the Docker engine: unix:///nowhere.sock"),
+        ("tcp://127.0.0.1:1", UnavailableError, "could not reach the Docker engine: tcp://127.0.0.1:1"),
+        (
+            "127.0.0.1",
+            ConfigurationError,
+            "its host is '127.0.0.1', allowed: unix:///var/run/docker.sock, ssh://user@host",
+        ),
+    ],
+)
+def test_a_docker_engine_that_does_not(
+    host: str, kind: type[SlipwayError], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_DOCKER_X", json.dumps({"conn_type": "docker", "host": host}))
+    with pytest.raises(kind) as raised:
+        check("docker", "docker_x", name="Docker engine docker_x", conn_id="docker_x")
+    assert text in str(raised.value)

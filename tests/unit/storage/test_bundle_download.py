@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway.core.errors import AbsentError, RejectedError
-from slipway.rollout.bundle_download import ensure_bundle, keep_bundles
+from slipway.storage.bundle_download import ensure_bundle, keep_bundles
 from slipway.storage.file_store import FileStore
 from tests.bundle_maker import make_bundle
 

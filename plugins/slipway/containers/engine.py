@@ -1,0 +1,120 @@
+"""Building, tagging and pushing by a Docker engine, through its API (Docker Engine API 1.41 and newer)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+from slipway.containers.buildkit_trace import printed_lines
+from slipway.containers.engine_errors import engine_error, translated
+
+_BUILDKIT_SINCE = (1, 39)  # Docker 18.09
+_LAST_LINES = 15
+
+
+def build_with_engine(
+    client: Any,
+    context: BinaryIO,
+    *,
+    name: str,
+    labels: dict[str, str] | None = None,
+    build_args: dict[str, str] | None = None,
+    log: Callable[..., None],
+) -> str:
+    """Build a context with its Dockerfile, by BuildKit where the engine has it; returns the image's id.
+
+    Labels and build arguments go beside the Dockerfile, not into it: nothing in them is read as an instruction.
+
+    Args:
+        client: `docker.APIClient`.
+        context: a tar.
+        name: what to call it, ``registry/path:tag``.
+        labels: of the image.
+        build_args: for the Dockerfile's ARGs.
+        log: a logger's method; gets each line that the build prints.
+
+    Raises:
+        UnavailableError: the build failed; holds its last lines. Others as `engine_errors.translated`.
+    """
+    failed = "could not build the image"
+    params = {
+        "t": name,
+        "rm": "1",
+        "version": "2" if has_buildkit(client) else "1",
+        "labels": json.dumps(labels or {}),
+        "buildargs": json.dumps(build_args or {}),
+    }
+    image_id, lines = "", list[str]()
+    with translated(failed, name):
+        answer = client.post(
+            f"{client.base_url}/v{client.api_version}/build",
+            params=params,
+            data=context,
+            headers={"Content-Type": "application/x-tar"},
+            stream=True,
+            timeout=1800,
+        )
+        client._raise_for_status(answer)
+        for event in _events(answer.iter_lines()):
+            _raise_if_failed(event, failed, name, lines)
+            for line in _lines(event):
+                lines.append(line)
+                log("%s", line)
+            aux = event.get("aux")
+            image_id = aux["ID"] if isinstance(aux, dict) and "ID" in aux else image_id
+    return image_id
+
+
+def has_buildkit(client: Any) -> bool:
+    """Whether the engine has BuildKit."""
+    return tuple(int(part) for part in client.api_version.split(".")) >= _BUILDKIT_SINCE
+
+
+def push_with_engine(client: Any, repository: str, tag: str, login: dict[str, str] | None) -> str:
+    """Push ``repository:tag``; returns the digest it has in the registry. Raises as `build_with_engine`."""
+    failed, on, digest = "could not push the image", f"{repository}:{tag}", ""
+    with translated(failed, on):
+        for event in client.push(repository, tag=tag, stream=True, decode=True, auth_config=login):
+            _raise_if_failed(event, failed, on, [])
+            digest = (event.get("aux") or {}).get("Digest", digest)
+    return digest
+
+
+def ensure_pulled(client: Any, image: str, login: dict[str, str] | None) -> bool:
+    """Pull ``registry/path@sha256:..`` unless the engine has it; returns whether it was pulled."""
+    import docker.errors
+
+    failed = "could not pull the image"
+    with translated(failed, image):
+        try:
+            client.inspect_image(image)
+        except docker.errors.ImageNotFound:
+            pass
+        else:
+            return False
+        for event in client.pull(image, stream=True, decode=True, auth_config=login):
+            _raise_if_failed(event, failed, image, [])
+    return True
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        for part in line.splitlines():
+            if part.strip():
+                yield json.loads(part)
+
+
+def _raise_if_failed(event: dict[str, Any], failed: str, on: str, lines: list[str]) -> None:
+    if "error" not in event:
+        return
+    said = str(event.get("errorDetail", {}).get("message") or event["error"])
+    told = f"{said}; its last lines: {' | '.join(lines[-_LAST_LINES:])}" if lines else said
+    raise engine_error(failed, on, told)
+
+
+def _lines(event: dict[str, Any]) -> list[str]:
+    """What a build printed: the classic builder's text, or BuildKit's progress."""
+    if event.get("id") == "moby.buildkit.trace":
+        return printed_lines(str(event.get("aux", "")))
+    return [line for line in str(event.get("stream", "")).splitlines() if line.strip()]

@@ -1,0 +1,164 @@
+"""One repository of an image registry, by the OCI distribution specification 1.1 (opencontainers/distribution-spec)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+from urllib.parse import urljoin
+
+from slipway.containers.blob_upload import BlobUpload
+from slipway.containers.descriptor import INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST, Manifest, digest_of
+from slipway.containers.registry_session import RegistrySession
+from slipway.core.errors import AbsentError, RejectedError
+
+_MANIFEST_LIMIT_BYTES = 4 * 1024 * 1024  # what the specification tells registries to accept
+_ANY = tuple(range(200, 500))  # that an upload cannot be cancelled does not matter: it lapses
+_ACCEPT = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
+
+
+class Registry:
+    """Manifests and blobs of one repository. Whatever is read by digest has that digest, or an error is raised.
+
+    Every method may raise DeniedError, UnavailableError, ConfigurationError (see `RegistrySession`).
+    """
+
+    def __init__(self, session: RegistrySession) -> None:
+        self._session = session
+        self.repository = session.repository
+
+    def find_manifest(self, reference: str) -> Manifest | None:
+        """The manifest of a tag or digest, or None.
+
+        Raises:
+            RejectedError: what the registry gives for a digest has another one.
+        """
+        answer = self._session.request(
+            "GET",
+            self._session.url(f"manifests/{reference}"),
+            allowed=(200, 404),
+            failed="could not read the image",
+            headers=_ACCEPT,
+        )
+        if answer.status_code == 404:
+            return None
+        found = Manifest(answer.content, answer.headers.get("Content-Type", OCI_MANIFEST).partition(";")[0])
+        if reference.startswith("sha256:"):
+            self._expect(reference, found.digest)
+        return found
+
+    def get_manifest(self, reference: str) -> Manifest:
+        """Raises AbsentError."""
+        found = self.find_manifest(reference)
+        if found is None:
+            on, fix = f"{self.repository} {reference}", "Push it, or correct the name."
+            raise AbsentError("could not read the image", on=on, why="the registry does not have it", fix=fix)
+        return found
+
+    def put_manifest(self, manifest: Manifest, reference: str | None = None) -> Any:
+        """Write a manifest by its digest, or under a tag; the same twice is one. Returns the answer's headers."""
+        answer = self._session.request(
+            "PUT",
+            self._session.url(f"manifests/{reference or manifest.digest}"),
+            allowed=(201,),
+            failed="could not push the image",
+            data=manifest.data,
+            headers={"Content-Type": manifest.media_type},
+        )
+        return answer.headers
+
+    def has_blob(self, digest: str) -> bool:
+        """Whether the repository has it."""
+        url = self._session.url(f"blobs/{digest}")
+        failed = "could not look for a layer"
+        answer = self._session.request("HEAD", url, allowed=(200, 404), failed=failed, allow_redirects=True)
+        return bool(answer.status_code == 200)
+
+    def read_blob(self, digest: str) -> bytes:
+        """A small blob, such as a configuration. Raises AbsentError, RejectedError."""
+        url = self._session.url(f"blobs/{digest}")
+        answer = self._session.request("GET", url, allowed=(200,), failed="could not read a part of the image")
+        self._expect(digest, digest_of(answer.content))
+        return bytes(answer.content)
+
+    @contextmanager
+    def open_blob(self, digest: str) -> Iterator[BinaryIO]:
+        """A blob as a stream, in flat memory. Raises RejectedError at the end if it was another one; AbsentError."""
+        url = self._session.url(f"blobs/{digest}")
+        failed = "could not read a layer"
+        with self._session.request("GET", url, allowed=(200,), failed=failed, stream=True) as answer:
+            hashed = _Hashed(answer.raw)
+            yield hashed  # type: ignore[misc]
+            while hashed.read(1 << 20):
+                pass
+            self._expect(digest, hashed.digest)
+
+    def push_blob(self, digest: str, source: BinaryIO, size_bytes: int, *, mount_from: str | None = None) -> bool:
+        """Upload a blob unless it is there; returns whether anything was sent.
+
+        Args:
+            digest: of its bytes.
+            source: seekable.
+            size_bytes: of all of it.
+            mount_from: path of another repository of this registry that has it: then nothing needs to be sent.
+        """
+        if self.has_blob(digest):
+            return False
+        return BlobUpload(self._session, digest, source, size_bytes).run(mount_from)
+
+    def check_push(self) -> None:
+        """Open an upload and cancel it: whether the log-in may push here. Raises DeniedError, AbsentError."""
+        url, failed = self._session.url("blobs/uploads/"), "could not push to the repository"
+        answer = self._session.request("POST", url, allowed=(202,), failed=failed)
+        self._session.request("DELETE", urljoin(answer.url, answer.headers["Location"]), allowed=_ANY, failed=failed)
+
+    @property
+    def base_url(self) -> str:
+        """Of its API, for a probe."""
+        return self._session.base_url
+
+    def referrers(self, digest: str) -> list[dict[str, Any]]:
+        """Descriptors of the manifests whose subject is `digest`, by the referrers API or the tag that stands in for it."""
+        answer = self._session.request(
+            "GET",
+            self._session.url(f"referrers/{digest}"),
+            allowed=(200, 404),
+            failed="could not read what is attached to the image",
+            headers={"Accept": OCI_INDEX},
+        )
+        if answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith(OCI_INDEX):
+            return list(json.loads(answer.content).get("manifests", ()))
+        index = self.find_manifest(referrers_tag(digest))
+        return list(index.value.get("manifests", ())) if index else []
+
+    def _expect(self, digest: str, found: str) -> None:
+        if digest != found:
+            raise RejectedError(
+                "could not use what the registry gave",
+                on=self.repository.at(digest),
+                why=f"its digest is {found}",
+                fix="The registry's storage is damaged or was tampered with; push the image again, from a clean one.",
+            )
+
+
+def referrers_tag(digest: str) -> str:
+    """The tag of the index of referrers where a registry has no API for them."""
+    return digest.replace(":", "-")
+
+
+class _Hashed:
+    """A stream that knows the digest of what was read from it."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw, self._hash = raw, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._raw.read(None if size < 0 else size)
+        self._hash.update(data)
+        return bytes(data)
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"

@@ -1,0 +1,42 @@
+"""The serving base as an image in the engine, built once and found again by later tests and runs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from slipway.containers.engine import build_with_engine
+from slipway.image.build_context import base_context, serving_id
+
+SERVING = Path(__file__).parents[1] / "serving"
+
+
+def ensure_serving_base(client: Any, runtime: str = "onnx") -> str:
+    """The name of the base in the engine, ``slipway-test-serving:<runtime>-<id>``.
+
+    Args:
+        client: `docker.APIClient`.
+        runtime: ``onnx`` or ``joblib``.
+    """
+    import docker.errors
+
+    build_args = {"RUNTIME": runtime}
+    name = f"slipway-test-serving:{runtime}-{serving_id(SERVING, build_args)[:16]}"
+    try:
+        client.inspect_image(name)
+    except docker.errors.ImageNotFound:
+        with base_context(SERVING) as context:
+            build_with_engine(client, context, name=name, build_args=build_args, log=logging.getLogger().info)
+    return name
+
+
+def push_serving_base(client: Any, address: str, runtime: str = "onnx") -> str:
+    """The base in a registry, ``<address>/slipway-serving@sha256:..``; the engine pushes it."""
+    from slipway.containers.engine import push_with_engine
+
+    repository, tag = f"{address}/slipway-serving", "test"
+    client.tag(ensure_serving_base(client, runtime), repository, tag)
+    digest = push_with_engine(client, repository, tag, None)
+    client.remove_image(f"{repository}:{tag}")
+    return f"{repository}@{digest}"
