@@ -39,10 +39,12 @@ def attach_all(
         done.append("SBOM")
     made = provenance.provenance_artifact(_build(repository, digest, base, recipe, metadata, run_id), key)
     if made.artifact_type not in there:
-        attach(registry, made, image.manifest)
+        attach(registry, made, image.manifest, provenance.attestation_tag(digest) if key else None)
         done.append("provenance")
-    if key and attach(registry, signature.sign_image(repository, digest, key), image.manifest):
-        done.append("signature")
+    if key:
+        signed = signature.sign_image(repository, digest, key)
+        if attach(registry, signed, image.manifest, signature.signature_tag(digest)):
+            done.append("signature")
     return tuple(done)
 
 

@@ -69,8 +69,10 @@ class _LazyBlob(io.RawIOBase):
         super().close()
 
 
-def attach(registry: Registry, artifact: Artifact, subject: Manifest) -> bool:
+def attach(registry: Registry, artifact: Artifact, subject: Manifest, tag: str | None = None) -> bool:
     """Attach something to an image, as a manifest that has it as its subject; returns whether it was not there yet.
+
+    `tag` is where a client looks that does not ask for referrers: cosign, for what it signs.
 
     A registry without the referrers API keeps the list under a tag, which the client has to write (distribution-spec 1.1,
     "Referrers Tag Schema").
@@ -86,9 +88,10 @@ def attach(registry: Registry, artifact: Artifact, subject: Manifest) -> bool:
         "subject": subject.descriptor,
     }
     made = Manifest(canonical_json(manifest), OCI_MANIFEST)
-    there = made.digest in {one["digest"] for one in registry.referrers(subject.digest)}
-    if there:
+    if made.digest in {one["digest"] for one in registry.referrers(subject.digest)}:
         return False
+    if tag:
+        registry.put_manifest(made, tag)
     headers = registry.put_manifest(made)
     if "OCI-Subject" not in headers:
         listed = [*registry.referrers(subject.digest), {**made.descriptor, "artifactType": artifact.artifact_type}]

@@ -80,6 +80,9 @@ def test_a_signature_is_made_and_asked_for(
         stored.job(repository, signing_conn_id="stranger").verify(signed.image)
     assert stored.build(repository, base, signing_conn_id="signer").attached == ()
     envelope = json.loads(attached(signed)["application/vnd.dsse.envelope.v1+json"])
+    name, digest = split_image(signed.image)
+    by_tag = RegistryClient(RegistrySession(name)).get_manifest(f"{digest.replace(':', '-')}.sig").value  # cosign's way
+    assert by_tag["subject"]["digest"] == digest
     assert json.loads(base64.b64decode(envelope["payload"]))["predicateType"] == "https://slsa.dev/provenance/v1"
 
 
