@@ -17,8 +17,9 @@ from packageurl import PackageURL
 from slipway.core.bundle import Metadata
 from slipway.image.packages import find_packages
 from slipway.image.sbom import sbom_of_base, sbom_of_image
-from tests.docker_host import require_engine
-from tests.integration.image.serving_image import Inside, image_of, saved_layers, serving_image
+from tests.docker_host import PYTHON_IMAGE, require_engine
+from tests.integration.image.image_contents import Inside, image_of, saved_layers
+from tests.serving_base import ensure_serving_base
 
 # In upper layers: packages removed, one replaced, a second environment with pip, remains of an interrupted uninstallation, a
 # package in Debian's own folder in the old form, and a Debian package of which only the configuration is left.
@@ -36,12 +37,12 @@ RUN /opt/other/bin/python3 -m pip uninstall -qy setuptools && mkdir -p /usr/lib/
 
 @pytest.fixture(scope="module")
 def engine() -> Any:
-    return require_engine()
+    return require_engine(PYTHON_IMAGE)
 
 
 @pytest.fixture(scope="module", params=["as built", "changed in upper layers"])
 def image(engine: Any, request: pytest.FixtureRequest) -> Iterator[str]:
-    base = serving_image(engine)
+    base = ensure_serving_base(engine.api)
     if request.param == "as built":
         yield base
         return

@@ -1,10 +1,8 @@
-"""The image of serving/, made once for what is in that folder, and images that are made of it for one test."""
+"""Images that are made of the serving base for one test, and looks into them."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import io
 import json
 import tarfile
@@ -14,50 +12,16 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from tests.docker_host import PYTHON_IMAGE, require_engine
-
-ROOT = Path(__file__).parents[3]
-SERVING = ROOT / "serving"
-BUILD_SECONDS = 900
-
-
-def serving_image(client: Any) -> str:
-    """The name of the image of serving/ as it is now; it stays, for the next test run."""
-    import docker
-
-    require_engine(PYTHON_IMAGE)
-    context = [SERVING / "Dockerfile", *SERVING.glob("requirements*.txt"), *SERVING.glob("model_server/**/*.py")]
-    content = hashlib.sha256()
-    for path in sorted(context):
-        content.update(f"{path.relative_to(SERVING)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
-    name = f"slipway-test-serving:{content.hexdigest()[:12]}"
-    (ROOT / "build").mkdir(exist_ok=True)
-    with (ROOT / "build" / "serving-image.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            client.images.get(name)
-        except docker.errors.ImageNotFound:
-            _build(client, name, path=str(SERVING))
-    return name
-
 
 @contextlib.contextmanager
 def image_of(client: Any, dockerfile: str) -> Iterator[str]:
     """An image of a Dockerfile without files beside it; removed in the end."""
     name = f"slipway-test-{uuid.uuid4().hex}"
-    _build(client, name, fileobj=io.BytesIO(dockerfile.encode()))
+    client.images.build(tag=name, rm=True, forcerm=True, fileobj=io.BytesIO(dockerfile.encode()))
     try:
         yield name
     finally:
         client.images.remove(name)
-
-
-def _build(client: Any, name: str, **where: Any) -> None:
-    usual, client.api.timeout = client.api.timeout, BUILD_SECONDS
-    try:
-        client.images.build(tag=name, rm=True, forcerm=True, network_mode="host", **where)
-    finally:
-        client.api.timeout = usual
 
 
 @contextlib.contextmanager
