@@ -38,7 +38,7 @@ format: .venv/dev-installed  ## let ruff rewrite the files
 	$(bin)/ruff check --fix-only .
 	$(bin)/ruff format .
 
-bench: .venv/dev-installed  ## measure: ONLY=chain, dags, dataset, serving or training; default all; writes build/bench.json
+bench: .venv/dev-installed  ## measure: ONLY=chain, dags, dataset, image, serving or training; default all; writes build/bench.json
 	@PYTHONPATH=plugins:. $(bin)/python -m tests.benchmarks $(ONLY)
 
 lock: .venv/uv  ## re-make requirements.txt and .ci/requirements.txt from pyproject.toml, and from the first those of serving/

@@ -7,6 +7,7 @@ file system is read-only.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import re
@@ -15,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import requests
 
@@ -24,7 +27,7 @@ from tests.integration.serving import served as server
 from tests.server_image import server_image
 
 PROTOCOLS = Path(__file__).parents[1] / "serving"
-ROW = [5.1, 3.5, 1.4, 0.2]
+ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +52,40 @@ def run(client: Any, image: str, script: str) -> str:
 
 
 @pytest.mark.parametrize("module", ["test_platforms.py", "test_clients.py"])
-def test_every_protocol_and_form_of_body(image: str, module: str) -> None:
+def test_every_protocol_and_form_of_body(client: Any, module: str) -> None:
     """SageMaker, Vertex AI, MLflow, V2 in JSON and binary; JSON, CSV, Parquet, Arrow and .npy."""
+    image = server_image(client)
     command = [sys.executable, "-m", "pytest", "-q", str(PROTOCOLS / module)]
     environment = os.environ | {"SLIPWAY_TEST_SERVER_IMAGE": image}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_pages_and_metrics(image: str, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the bundle of the image's own runtime."""
+def test_its_own_runtime_answers(image: str, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages, metrics and a prediction in several forms, of a bundle that this image is for."""
     monkeypatch.setattr(server, "IMAGE", image)
     digest = make_bundle(tmp_path / "bundle", runtime=runtime)
     with server.served(tmp_path / "bundle", digest) as address:
         for path in ("/", "/docs", "/openapi.json", "/metrics", "/ping", "/v2/health/live", "/v2/models/iris"):
             answer = requests.get(f"http://{address}{path}", timeout=10)
             assert (answer.status_code, answer.headers["Slipway-Bundle"]) == (200, digest), path
-        body, packed = json.dumps({"features": ROW}), {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        answer = requests.post(f"http://{address}/predict", gzip.compress(body.encode()), headers=packed, timeout=10)
-        assert answer.json() == {"prediction": "setosa"}
+        for headers, body in bodies():
+            answer = requests.post(f"http://{address}/predict", body, headers=headers, timeout=10)
+            assert answer.json()["prediction"] in ("setosa", ["setosa"]), headers
+
+
+def bodies() -> list[tuple[dict[str, str], bytes]]:
+    """A row as packed JSON, as Parquet, as an Arrow stream."""
+    table, parquet, stream = pa.table({name: [value] for name, value in ROW.items()}), io.BytesIO(), io.BytesIO()
+    pa.parquet.write_table(table, parquet)
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    packed = gzip.compress(json.dumps({"features": ROW}).encode())
+    return [
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, packed),
+        ({"Content-Type": "application/vnd.apache.parquet"}, parquet.getvalue()),
+        ({"Content-Type": "application/vnd.apache.arrow.stream"}, stream.getvalue()),
+    ]
 
 
 def test_nothing_to_build_or_install_with(client: Any, image: str) -> None:
