@@ -38,14 +38,17 @@ format: .venv/dev-installed  ## let ruff rewrite the files
 	$(bin)/ruff check --fix-only .
 	$(bin)/ruff format .
 
-bench: .venv/dev-installed  ## measure: ONLY=chain, dags, dataset, serving or training; default all; writes build/bench.json
+bench: .venv/dev-installed  ## measure: ONLY=chain, dags, dataset, image, serving or training; default all; writes build/bench.json
 	@PYTHONPATH=plugins:. $(bin)/python -m tests.benchmarks $(ONLY)
 
-lock: .venv/uv  ## re-make requirements.txt and .ci/requirements.txt from pyproject.toml
+lock: .venv/uv  ## re-make requirements.txt and .ci/requirements.txt from pyproject.toml, and from the first those of serving/
 	$(bin)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 	  --extra local pyproject.toml -o requirements.txt
 	$(bin)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 	  --extra local --extra dev -c requirements.txt pyproject.toml -o .ci/requirements.txt
+	for name in requirements requirements-joblib; do \
+	  $(bin)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+	    --generate-hashes -c requirements.txt serving/$$name.in -o serving/$$name.txt || exit; done
 
 schema: .venv/installed  ## re-make the JSON Schema that editors check model files against
 	@PYTHONPATH=plugins $(bin)/python -m slipway.core.model_file_schema > dags/models/model_file.schema.json

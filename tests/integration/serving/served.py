@@ -1,4 +1,7 @@
-"""A bundle behind a real server process, as it is started where it is deployed."""
+"""A bundle behind a real server process, as it is started where it is deployed: by this Python, or in a container.
+
+The tests of the image set SLIPWAY_TEST_SERVER_IMAGE, and every test that uses `served` then asks a container of that image.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.docker_host import ENGINE_URL
+
 SERVING = Path(__file__).parents[3] / "serving"
 START_SECONDS = 60
+IMAGE = os.environ.get("SLIPWAY_TEST_SERVER_IMAGE", "")
 
 
 @contextmanager
@@ -25,12 +31,23 @@ def served(bundle: Path, digest: str, *options: str, **environment: str) -> Iter
         environment: variables besides this process's own, e.g. Vertex AI's.
     """
     port = environment.get("AIP_HTTP_PORT") or str(free_port())
-    command = [sys.executable, "-m", "model_server", *(options or ["--open"])]
-    command += ["--bundle", str(bundle), "--digest", digest, "--workers", "1"]
+    command = _container(IMAGE, bundle, environment) if IMAGE else [sys.executable, "-m", "model_server"]
+    command += [*(options or ["--open"]), "--bundle", str(bundle), "--digest", digest, "--workers", "1"]
     command += [] if "AIP_HTTP_PORT" in environment else ["--port", port]
     log = bundle.with_name(f"{bundle.name}-{port}.log")
     with running(command, f"127.0.0.1:{port}", log, SERVING, environment) as address:
         yield address
+
+
+def _container(image: str, bundle: Path, environment: dict[str, str]) -> list[str]:
+    """The command that runs the server in a container, which may write nothing, and listens where a process would."""
+    for path in (bundle.parent, bundle, *bundle.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # the image's user is none of this machine's
+    command = ["docker", "-H", ENGINE_URL, "run", "--rm", "--network", "host", "--read-only", "--cap-drop", "ALL"]
+    command += ["-v", f"{bundle.parent}:{bundle.parent}:ro"]
+    for name, value in environment.items():
+        command += ["-e", f"{name}={value}"]
+    return [*command, image]
 
 
 @contextmanager
