@@ -14,14 +14,15 @@ from slipway.core.identity import content_id, sha256_hex
 from slipway.image.layer import Layer
 from slipway.image.recipe import Recipe
 
-_ROOT_FILES = ("Dockerfile", ".dockerignore", "requirements.txt", "requirements-joblib.txt")
-_PACKAGE = "model_server"
+_IGNORE_FILE = ".dockerignore"
 
 
 def serving_files(serving: Path) -> list[Path]:
-    """What goes into the base's build: these files and no other, whatever lies beside them; sorted."""
-    package = (path for path in (serving / _PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return sorted([*(serving / name for name in _ROOT_FILES if (serving / name).exists()), *package])
+    """What goes into the base's build: the Dockerfile and what .dockerignore lets in (its lines with "!"); sorted."""
+    lines = (serving / _IGNORE_FILE).read_text().splitlines()
+    roots = [serving / name for name in ("Dockerfile", _IGNORE_FILE, *(line[1:] for line in lines if line[:1] == "!"))]
+    below = (path for root in roots for path in (root.rglob("*") if root.is_dir() else [root]))
+    return sorted(path for path in below if path.is_file() and "__pycache__" not in path.parts)
 
 
 def serving_id(serving: Path, build_args: dict[str, str]) -> str:
