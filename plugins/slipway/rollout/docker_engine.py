@@ -5,8 +5,10 @@ An object of the same name without the label is somebody else's; it is reported 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,15 +70,11 @@ class DockerEngine:
 
     def find_container(self, name: str) -> dict[str, Any] | None:
         """What the engine knows of our container, or None. Raises ConflictError: it is a stranger's."""
-        try:
-            with self._hook.translated("could not look at the container", name):
-                found: dict[str, Any] = self._hook.client.inspect_container(name)
-        except AbsentError:
+        found = self._find("could not look at the container", name, lambda client: client.inspect_container(name))
+        if found is None or found["Name"] != f"/{name}":  # the engine also finds by the beginning of an id
             return None
-        if found["Name"] != f"/{name}":
-            return None  # the engine also finds by the beginning of an id
         self._check_ours("container", name, found["Config"].get("Labels"))
-        return found
+        return dict(found)
 
     def create_container(self, name: str, config: dict[str, Any]) -> None:
         """Make a container; `config` is the engine API's."""
@@ -141,13 +139,12 @@ class DockerEngine:
 
     def find_file(self, name: str, path: str) -> str | None:
         """A file's text, or None if it is not there."""
-        try:
-            with self._hook.translated(f"could not read {path} of the container", name):
-                stream, _ = self._hook.client.get_archive(name, path)
-                packed = io.BytesIO(b"".join(stream))
-        except AbsentError:
+        packed = self._find(
+            f"could not read {path} of the container", name, lambda client: b"".join(client.get_archive(name, path)[0])
+        )
+        if packed is None:
             return None
-        with tarfile.open(fileobj=packed) as archive:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             member = archive.extractfile(archive.getmembers()[0])
             return member.read().decode() if member else None
 
@@ -155,12 +152,8 @@ class DockerEngine:
 
     def has_image(self, image: str) -> bool:
         """Whether the engine has it already."""
-        try:
-            with self._hook.translated("could not look for the image", image):
-                self._hook.client.inspect_image(image)
-        except AbsentError:
-            return False
-        return True
+        found = self._find("could not look for the image", image, lambda client: client.inspect_image(image))
+        return found is not None
 
     def pull(self, image: str, registry_conn_id: str | None) -> None:
         """Pull an image by digest or tag; the log-in is used for this and kept nowhere."""
@@ -173,25 +166,18 @@ class DockerEngine:
 
     def forget_image(self, image: str) -> None:
         """Remove an image that was pulled for us, unless a container still needs it."""
-        try:
-            with self._hook.translated("could not remove the image", image):
-                self._hook.client.remove_image(image)
-        except (AbsentError, ConflictError):
-            return
+        with contextlib.suppress(ConflictError):
+            self._find("could not remove the image", image, lambda client: client.remove_image(image))
 
     # networks and volumes
 
     def find_network(self, name: str) -> dict[str, Any] | None:
         """What the engine knows of our network, or None. Raises ConflictError: it is a stranger's."""
-        try:
-            with self._hook.translated("could not look at the network", name):
-                found: dict[str, Any] = self._hook.client.inspect_network(name)
-        except AbsentError:
+        found = self._find("could not look at the network", name, lambda client: client.inspect_network(name))
+        if found is None or found["Name"] != name:
             return None
-        if found["Name"] != name:
-            return None  # the engine also finds by the beginning of an id
         self._check_ours("network", name, found.get("Labels"))
-        return found
+        return dict(found)
 
     def create_network(self, name: str, pool: dict[str, str] | None = None) -> None:
         """Make a bridge; without `pool` the engine picks a subnet that is free."""
@@ -210,10 +196,8 @@ class DockerEngine:
 
     def find_volume(self, name: str) -> bool:
         """Whether our volume is there. Raises ConflictError: it is a stranger's."""
-        try:
-            with self._hook.translated("could not look at the volume", name):
-                found = self._hook.client.inspect_volume(name)
-        except AbsentError:
+        found = self._find("could not look at the volume", name, lambda client: client.inspect_volume(name))
+        if found is None:
             return False
         self._check_ours("volume", name, found.get("Labels"))
         return True
@@ -230,6 +214,15 @@ class DockerEngine:
         with self._hook.translated("could not remove the volume", name):
             self._hook.client.remove_volume(name)
         return True
+
+    def _find(self, failed: str, on: str, ask: Callable[[Any], Any]) -> Any:
+        """What `ask` gets of the engine, or None if that is not there."""
+        client = self._hook.client  # outside: what is absent here is the connection
+        try:
+            with self._hook.translated(failed, on):
+                return ask(client)
+        except AbsentError:
+            return None
 
     def _check_ours(self, kind: str, name: str, labels: dict[str, str] | None) -> None:
         if (labels or {}).get(MODEL_LABEL) != self._model:

@@ -58,6 +58,10 @@ http {{
 {servers}}}
 """
 _UPSTREAM = """\
+  map $http_x_forwarded_proto $forwarded_proto {{
+    default $http_x_forwarded_proto;
+    "" $scheme;
+  }}
   upstream model {{
     server {address}:{port} max_fails=0;
     keepalive 128;
@@ -66,14 +70,14 @@ _UPSTREAM = """\
   }}
   server {{
     listen {public} backlog=1024;
-    error_page 502 504 @away;
+    error_page 502 504 =503 @away;
     location / {{
       proxy_pass http://model;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Proto $forwarded_proto;
       proxy_pass_header Server;
       proxy_pass_header Date;
       proxy_request_buffering off;
