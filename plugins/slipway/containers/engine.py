@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from slipway.containers.buildkit_trace import printed_lines
-from slipway.containers.engine_errors import engine_error, translated
+from slipway.containers.engine_errors import translate_saying
+from slipway.containers.engine_hook import DockerEngineHook
 
 _BUILDKIT_SINCE = (1, 39)  # Docker 18.09
 _LAST_LINES = 15
 
 
 def build_with_engine(
-    client: Any,
+    hook: DockerEngineHook,
     context: BinaryIO,
     *,
     name: str,
@@ -27,7 +28,7 @@ def build_with_engine(
     Labels and build arguments go beside the Dockerfile, not into it: nothing in them is read as an instruction.
 
     Args:
-        client: `docker.APIClient`.
+        hook: of the engine.
         context: a tar.
         name: what to call it, ``registry/path:tag``.
         labels: of the image.
@@ -35,9 +36,9 @@ def build_with_engine(
         log: a logger's method; gets each line that the build prints.
 
     Raises:
-        UnavailableError: the build failed; holds its last lines. Others as `engine_errors.translated`.
+        UnavailableError: the build failed; holds its last lines. Others as `DockerEngineHook`.
     """
-    failed = "could not build the image"
+    failed, client = "could not build the image", hook.client
     params = {
         "t": name,
         "rm": "1",
@@ -46,7 +47,7 @@ def build_with_engine(
         "buildargs": json.dumps(build_args or {}),
     }
     image_id, lines = "", list[str]()
-    with translated(failed, name):
+    with hook.translated(failed, name):
         answer = client.post(
             f"{client.base_url}/v{client.api_version}/build",
             params=params,
@@ -71,30 +72,34 @@ def has_buildkit(client: Any) -> bool:
     return tuple(int(part) for part in client.api_version.split(".")) >= _BUILDKIT_SINCE
 
 
-def push_with_engine(client: Any, repository: str, tag: str, login: dict[str, str] | None) -> str:
+def push_with_engine(hook: DockerEngineHook, repository: str, tag: str, login: dict[str, str] | None) -> str:
     """Push ``repository:tag``; returns the digest it has in the registry. Raises as `build_with_engine`."""
     failed, on, digest = "could not push the image", f"{repository}:{tag}", ""
-    with translated(failed, on):
-        for event in client.push(repository, tag=tag, stream=True, decode=True, auth_config=login):
+    with hook.translated(failed, on):
+        for event in hook.client.push(repository, tag=tag, stream=True, decode=True, auth_config=login):
             _raise_if_failed(event, failed, on, [])
             digest = (event.get("aux") or {}).get("Digest", digest)
     return digest
 
 
-def ensure_pulled(client: Any, image: str, login: dict[str, str] | None) -> bool:
-    """Pull ``registry/path@sha256:..`` unless the engine has it; returns whether it was pulled."""
+def pull_with_engine(hook: DockerEngineHook, image: str, login: dict[str, str] | None) -> None:
+    """Pull an image by digest or tag; the log-in is used for this and kept nowhere. Raises as `build_with_engine`."""
+    failed = "could not pull the image"
+    repository, reference = image.split("@") if "@" in image else image.rsplit(":", 1)
+    with hook.translated(failed, image):
+        for event in hook.client.pull(repository, reference, stream=True, decode=True, auth_config=login):
+            _raise_if_failed(event, failed, image, [])
+
+
+def has_image(hook: DockerEngineHook, image: str) -> bool:
+    """Whether the engine has it already."""
     import docker.errors
 
-    failed = "could not pull the image"
-    with translated(failed, image):
+    with hook.translated("could not look for the image", image):
         try:
-            client.inspect_image(image)
+            hook.client.inspect_image(image)
         except docker.errors.ImageNotFound:
-            pass
-        else:
             return False
-        for event in client.pull(image, stream=True, decode=True, auth_config=login):
-            _raise_if_failed(event, failed, image, [])
     return True
 
 
@@ -110,7 +115,7 @@ def _raise_if_failed(event: dict[str, Any], failed: str, on: str, lines: list[st
         return
     said = str(event.get("errorDetail", {}).get("message") or event["error"])
     told = f"{said}; its last lines: {' | '.join(lines[-_LAST_LINES:])}" if lines else said
-    raise engine_error(failed, on, told)
+    raise translate_saying(told, failed, on)
 
 
 def _lines(event: dict[str, Any]) -> list[str]:

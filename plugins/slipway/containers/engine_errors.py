@@ -1,85 +1,114 @@
-"""What a Docker engine and its client say when something fails, as our errors."""
+"""What a Docker engine, its client and SSH say when something fails, as our errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 
-from slipway.core.errors import AbsentError, ConflictError, DeniedError, SlipwayError, UnavailableError
+from slipway.containers.engine_address import EngineAddress
+from slipway.core.errors import (
+    AbsentError,
+    ConfigurationError,
+    ConflictError,
+    DeniedError,
+    SlipwayError,
+    UnavailableError,
+)
 
-_LONGEST = 300
+_SHOWN = 400  # characters of the engine's own words
+
+# What the engine says, whatever the status it says it with: the class of error, and what the reader should do.
+_SAYINGS: tuple[tuple[str, type[SlipwayError], str], ...] = (
+    (
+        r"no space left on device|disk quota exceeded",
+        UnavailableError,
+        "Free space on that host (`docker system df` shows what uses it), then clear this task.",
+    ),
+    (
+        r"port is already allocated|address already in use",
+        ConflictError,
+        "Choose another port in the model file, or end what uses it.",
+    ),
+    (
+        r"has active endpoints",
+        ConflictError,
+        "Disconnect the other containers from that network (`docker network inspect` names them), then clear this task.",
+    ),
+    (
+        r"denied|unauthorized|authentication required|no basic auth credentials|forbidden",
+        DeniedError,
+        "Give image.conn_id a connection whose login may do that, and check the repository's name.",
+    ),
+    (
+        r"manifest unknown|not found|no such image|does not exist",
+        AbsentError,
+        "Check that it exists there; an image that was deleted is built and pushed again by a new run.",
+    ),
+    (
+        r"server misbehaving|no such host|connection refused|i/o timeout|TLS handshake|x509",
+        UnavailableError,
+        "Check name, network and firewall between that engine and the registry.",
+    ),
+)
+_STATUS: dict[int, tuple[type[SlipwayError], str]] = {
+    400: (ConfigurationError, "Correct what it names in the model file."),
+    401: (DeniedError, "Give the connection a login that may do this."),
+    403: (DeniedError, "Give the connection a login that may do this."),
+    404: (AbsentError, "Somebody may have removed it meanwhile; clear this task to make it again."),
+    409: (ConflictError, "Clear this task when that is over."),
+}
 
 
-@contextmanager
-def translated(failed: str, on: str) -> Iterator[None]:
-    """Run calls of the Docker SDK; `failed` and `on` say what is being done to what.
+def translate(error: Exception, failed: str, on: str, address: EngineAddress) -> SlipwayError | None:
+    """Our error for one of docker's client, requests or paramiko; None: it is none of theirs."""
+    from docker.errors import APIError, DockerException
+    from paramiko.ssh_exception import SSHException
+    from requests.exceptions import RequestException
 
-    Raises:
-        DeniedError: the engine, its registry or its host says no.
-        AbsentError: an image, container or network that is not there.
-        ConflictError: another has changed it meanwhile.
-        UnavailableError: no answer, no space, or an error inside the engine.
-    """
-    import docker.errors
-    import paramiko
-    import requests
-
-    try:
-        yield
-    except paramiko.SSHException as error:
-        raise _ssh_error(failed, on, error) from error
-    except docker.errors.NotFound as error:
-        fix = "Check the name; was it removed meanwhile?"
-        raise AbsentError(failed, on=on, why=_text(error), fix=fix) from error
-    except docker.errors.APIError as error:
-        raise engine_error(failed, on, _text(error), error.status_code) from error
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise _unreachable(failed, on, error) from error
+    if isinstance(error, APIError):
+        return translate_saying(str(error.explanation or error), failed, on, error.status_code)
+    if isinstance(error, SSHException):
+        return _translate_ssh(error, failed, on, address)
+    if isinstance(error, DockerException | RequestException | OSError):
+        why, fix = _shown(str(error)), "Check that it runs (`docker version` there), and that this user may use it."
+        if address.url.startswith("ssh:"):
+            fix = f"Check that `ssh {address.ssh_arguments} docker version` answers for Airflow's user."
+        return UnavailableError(failed, on=on, why=why, fix=fix)
+    return None
 
 
-def engine_error(failed: str, on: str, why: str, status: int | None = None) -> SlipwayError:
-    """The error of what an engine says, in an answer or in the middle of a stream."""
-    said = why.lower()
-    why = why[:_LONGEST]
-    if "no space left" in said:
-        fix = "Free some on the engine's disk (docker system df shows what takes it), then clear the task."
-        return UnavailableError(failed, on=on, why=f"no space on the engine's disk: {why}", fix=fix)
-    if any(word in said for word in ("unauthorized", "denied", "no basic auth", "authentication required")):
-        fix = "Check the log-in in the registry's Airflow connection (image.conn_id), and what it may do."
-        return DeniedError(failed, on=on, why=why, fix=fix)
-    if any(word in said for word in ("manifest unknown", "not found", "no such image")):
-        return AbsentError(failed, on=on, why=why, fix="Push it, or correct the name.")
-    if status == 409:
-        return ConflictError(failed, on=on, why=why, fix="Clear the task: it looks at the engine anew.")
-    return UnavailableError(failed, on=on, why=why, fix="The engine's own log says more.")
+def translate_saying(saying: str, failed: str, on: str, status: int | None = None) -> SlipwayError:
+    """Our error for what the engine said; `status` is HTTP's, None in the middle of a pull's progress."""
+    for pattern, kind, fix in _SAYINGS:
+        if re.search(pattern, saying, re.IGNORECASE):
+            return kind(failed, on=on, why=_shown(saying), fix=fix)
+    kind, fix = _STATUS.get(
+        status or 0, (UnavailableError, "Read the engine's log on that host, then clear this task.")
+    )
+    return kind(failed, on=on, why=_shown(saying), fix=fix)
 
 
-def _ssh_error(failed: str, on: str, error: Exception) -> SlipwayError:
-    import paramiko
+def _translate_ssh(error: Exception, failed: str, on: str, address: EngineAddress) -> SlipwayError:
+    from paramiko.ssh_exception import AuthenticationException, BadHostKeyException
 
-    said = str(error)[:_LONGEST]
-    if "not found in known_hosts" in said or isinstance(error, paramiko.BadHostKeyException):
-        why = (
-            "the host's key is not the one in known_hosts"
-            if "match" in said
-            else "the host's key is not in known_hosts"
+    if isinstance(error, BadHostKeyException):
+        why = "the host's SSH key is not the one in known_hosts: it was set up anew, or somebody is in between"
+        fix = "Ask who runs the host; only if the key is right, replace the line in known_hosts."
+    elif "not found in known_hosts" in str(error):
+        why = "the host's SSH key is unknown"
+        fix = f"Compare it with the host's own, then add it: `ssh-keyscan {address.keyscan_arguments} >> ~/.ssh/known_hosts`."
+    elif isinstance(error, AuthenticationException) or "authentication" in str(error).lower():
+        why = f"SSH denied the log-in: {_shown(str(error))}"
+        fix = (
+            "Put this user's public key into authorized_keys of that account; "
+            f"`ssh {address.ssh_arguments} docker version` must answer without a password."
         )
-        fix = "Compare the key with its owner's, then add it to ~/.ssh/known_hosts of the worker's user (ssh-keyscan)."
-        return DeniedError(failed, on=on, why=f"{why} ({said})", fix=fix)
-    if isinstance(error, paramiko.AuthenticationException):
-        fix = "Add the worker's public key to the host, for a user who may use Docker there."
-        return DeniedError(failed, on=on, why=f"the host takes none of this user's SSH keys ({said})", fix=fix)
-    return _unreachable(failed, on, error)
+    else:
+        fix = f"Check that `ssh {address.ssh_arguments} docker version` answers for Airflow's user."
+        return UnavailableError(failed, on=on, why=f"SSH: {_shown(str(error))}", fix=fix)
+    return DeniedError(failed, on=on, why=why, fix=fix)
 
 
-def _unreachable(failed: str, on: str, error: Exception) -> SlipwayError:
-    said = str(error)[:_LONGEST]
-    if "permission denied" in said.lower():
-        fix = "Let the worker's user into the engine's group (docker), or name another engine in the connection."
-        return DeniedError(failed, on=on, why=said, fix=fix)
-    fix = "Is the engine running, and is the URL in its Airflow connection right?"
-    return UnavailableError(failed, on=on, why=said, fix=fix)
-
-
-def _text(error: Exception) -> str:
-    return str(getattr(error, "explanation", None) or error)[:_LONGEST]
+def _shown(text: str) -> str:
+    """One line, cut short."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SHOWN else f"{flat[:_SHOWN]}..."

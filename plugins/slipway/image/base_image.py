@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from slipway.containers.engine import build_with_engine, push_with_engine
+from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.bundle import Runtime
 from slipway.core.errors import AbsentError
@@ -28,14 +28,14 @@ class BaseBuild:
     Attributes:
         serving: the folder `serving/`.
         build_args: of its Dockerfile.
-        engine: makes the client of a Docker engine; None: there is no engine.
+        engine: builds it; None: there is no engine.
         login: for its push.
         log: a logger's method.
     """
 
     serving: Path
     build_args: dict[str, str]
-    engine: Callable[[], Any] | None
+    engine: DockerEngineHook | None
     login: dict[str, str] | None
     log: Callable[..., None]
 
@@ -70,7 +70,6 @@ def _build(registry: Registry, tag: str, build: BaseBuild, build_args: dict[str,
             fix="Name a Docker engine in image.engine_conn_id for one run, or build and push it by hand: "
             f"docker build --build-arg {_RUNTIME_ARGUMENT}={build_args[_RUNTIME_ARGUMENT]} -t {name} serving/",
         )
-    client = build.engine()
     with base_context(build.serving) as context:
-        build_with_engine(client, context, name=name, build_args=build_args, log=build.log)
-    push_with_engine(client, str(registry.repository), tag, build.login)
+        build_with_engine(build.engine, context, name=name, build_args=build_args, log=build.log)
+    push_with_engine(build.engine, str(registry.repository), tag, build.login)

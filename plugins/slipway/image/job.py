@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from slipway.containers.hook import engine_client, open_registry, registry_login
+from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
+from slipway.containers.registry_hook import open_registry, registry_login
 from slipway.containers.repository import Repository, split_image
 from slipway.core.bundle import MANIFEST, METADATA, Manifest, Metadata
 from slipway.core.model_file import Image as ImageSection
@@ -69,8 +70,8 @@ class ImageJob:
         build = BaseBuild(
             serving,
             self.section.build_args,
-            (lambda: engine_client(engine_id)) if engine_id else None,
-            registry_login(repository, self._conn_id_for(repository)),
+            DockerEngineHook(engine_id) if engine_id else None,
+            registry_login(repository.registry, self._conn_id_for(repository)),
             self.log,
         )
         metadata = Metadata.model_validate_json(self.store.read(f"{key}{METADATA}"))
@@ -122,9 +123,9 @@ class ImageJob:
             return None
         repository, base_repository = Repository.parse(self.section.repository), split_image(base.name)[0]
         return Engine(
-            engine_client(str(self.section.engine_conn_id)),
-            registry_login(repository, self.section.conn_id),
-            registry_login(base_repository, self._conn_id_for(base_repository)),
+            DockerEngineHook(str(self.section.engine_conn_id)),
+            registry_login(repository.registry, self.section.conn_id),
+            registry_login(base_repository.registry, self._conn_id_for(base_repository)),
             self.log,
         )
 

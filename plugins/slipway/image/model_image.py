@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from slipway.containers.engine import build_with_engine, ensure_pulled, push_with_engine
+from slipway.containers.engine import build_with_engine, has_image, pull_with_engine, push_with_engine
+from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.errors import RejectedError
 from slipway.image.assembly import RUN_SETTINGS, Image, add_layer, configuration, read_image
@@ -23,13 +23,13 @@ class Engine:
     """A Docker engine as a builder.
 
     Attributes:
-        client: `docker.APIClient`.
+        hook: which.
         login: for its pushes to the image's registry.
         base_login: for its pull of the base.
         log: a logger's method.
     """
 
-    client: Any
+    hook: DockerEngineHook
     login: dict[str, str] | None
     base_login: dict[str, str] | None
     log: Callable[..., None]
@@ -68,17 +68,18 @@ def ensure_image(
 
 def _build(engine: Engine, registry: Registry, base: BaseSource, layer: Layer, recipe: Recipe) -> None:
     repository = str(registry.repository)
-    ensure_pulled(engine.client, base.name, engine.base_login)
+    if not has_image(engine.hook, base.name):
+        pull_with_engine(engine.hook, base.name, engine.base_login)
     with model_context(layer, recipe) as context:
         build_with_engine(
-            engine.client,
+            engine.hook,
             context,
             name=f"{repository}:{recipe.tag}",
             labels=recipe.labels,
             build_args={"BASE": base.name},
             log=engine.log,
         )
-    push_with_engine(engine.client, repository, recipe.tag, engine.login)
+    push_with_engine(engine.hook, repository, recipe.tag, engine.login)
 
 
 def _expect_digest(name: str, recipe: Recipe, wanted: Image, found: str | None) -> None:

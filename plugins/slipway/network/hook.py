@@ -7,8 +7,9 @@ from typing import Any
 
 from slipway.access.hook import ApiKeyHook
 from slipway.aws.hook import aws_client
-from slipway.containers.hook import engine_client, open_registry
+from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
+from slipway.containers.registry_hook import open_registry
 from slipway.containers.repository import Repository
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, UnavailableError
 from slipway.network.endpoint import Endpoint
@@ -119,8 +120,9 @@ class ConnectivityHook:
         return Step("credentials", True, 0.0, f"may push to {self._endpoint['address']}")
 
     def _ask_engine(self) -> Step:
-        client = engine_client(self._endpoint["address"])
-        version = client.version()["Version"]
+        hook = DockerEngineHook(self._endpoint["address"])
+        with hook.translated("could not ask the Docker engine", self._endpoint["name"]):
+            version = hook.client.version()["Version"]
         return Step("credentials", True, 0.0, f"Docker {version} answers connection {self._endpoint['address']}")
 
     def _ask_ec2(self) -> Step:

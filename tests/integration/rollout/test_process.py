@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
@@ -10,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -26,6 +24,7 @@ from slipway.rollout.process import ProcessTarget, Serving
 from slipway.rollout.server_command import ServerAccess
 from slipway.rollout.state import read_desired, read_status
 from tests.bundle_maker import make_bundle, write_manifest
+from tests.http_client import Client
 from tests.parts import require_program
 
 SERVING = Path(__file__).parents[3] / "serving"
@@ -86,41 +85,6 @@ def test_a_first_rollout_serves_and_a_second_of_the_same_does_nothing(folder: Pa
     again, changed = roll_out(folder, bundle, digest)
     assert (again, changed) == (serving, False)
     assert {process.pid for process in servers(folder)} == before
-
-
-class Client(threading.Thread):
-    """Asks until told to stop; counts what a user would call lost."""
-
-    def __init__(self, endpoint: str, *, keep_alive: bool) -> None:
-        super().__init__()
-        self._host, self._keep_alive = endpoint.removeprefix("http://"), keep_alive
-        self.going, self.asked, self.lost, self.digests = True, 0, list[str](), set[str]()
-
-    def run(self) -> None:
-        connection = http.client.HTTPConnection(self._host, timeout=30)
-        while self.going:
-            try:
-                try:
-                    self._ask(connection)
-                except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                    if not self._keep_alive:
-                        raise
-                    connection.close()  # an idle connection that was closed: HTTP lets a client send again on a new one
-                    self._ask(connection)
-            except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
-                connection.close()
-            if not self._keep_alive:
-                connection.close()
-            self.asked += 1
-
-    def _ask(self, connection: http.client.HTTPConnection) -> None:
-        connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        body = answer.read()
-        self.digests.add(answer.headers["Slipway-Bundle"])
-        if answer.status != 200:
-            self.lost.append(f"{answer.status} {body!r}")
 
 
 def test_replacing_a_version_under_load_loses_no_request(folder: Path, bundles: dict[str, Path]) -> None:

@@ -1,0 +1,131 @@
+"""Rolling a model out to containers on a Docker host, and back, as tasks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from slipway.core.identity import short
+from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slipway.core.release import Release
+    from slipway.rollout.docker_engine import DockerEngine
+    from slipway.rollout.docker_spec import ProxySpec, ServerSpec
+
+_MEMORY_PER_WORKER = 512 * 1024**2
+
+
+class _DockerOperator(EndpointOperator):
+    """What rollout and undo share; `target` is the model file's `DockerTarget`.
+
+    Args:
+        registry_conn_id: Airflow connection of type docker with the registry's log-in; None: it needs none.
+    """
+
+    step = "rollout/docker"
+
+    def __init__(self, *, registry_conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.registry_conn_id = registry_conn_id
+
+    def engine(self) -> DockerEngine:
+        """The engine that the target's connection names; connects on first use."""
+        from slipway.containers.engine_hook import DockerEngineHook
+        from slipway.rollout.docker_engine import DockerEngine
+
+        return DockerEngine(DockerEngineHook(self.target.conn_id), self.model)
+
+    def serve(self, image: str, digest: str, *, published: tuple[str, int] | None = None) -> dict[str, Any]:
+        """Bring an image into service, where the model file says or at `published`; returns the task's result."""
+        from slipway.rollout.docker_target import ContainerEndpoint
+
+        engine = self.engine()
+        serving, changed = ContainerEndpoint(engine, self.model).ensure_serving(
+            self.server_spec(engine, image, digest),
+            self.proxy_spec(published),
+            keep=self.target.keep,
+            registry_conn_id=self.registry_conn_id,
+        )
+        verb = "rolled out" if changed else "already serving, nothing to roll out:"
+        return {
+            "target": "docker",
+            **asdict(serving),
+            "open": self.access.open,
+            "changed": changed,
+            "summary": f"{verb} {short(digest)} at {serving.endpoint} in {serving.container}",
+        }
+
+    def server_spec(self, engine: DockerEngine, image: str, digest: str) -> ServerSpec:
+        """The version as the model file wants it served."""
+        from slipway.rollout.docker_spec import ServerSpec, memory_bytes
+
+        target = self.target
+        memory = memory_bytes(target.memory) if target.memory else target.workers * _MEMORY_PER_WORKER
+        cpus = target.cpus or min(target.workers, engine.info()["NCPU"])  # the engine refuses more than it has
+        return ServerSpec(self.model, image, digest, target.workers, self.server_access(), memory, float(cpus))
+
+    def proxy_spec(self, published: tuple[str, int] | None) -> ProxySpec:
+        """The nginx in front."""
+        from slipway.rollout.docker_spec import ProxySpec
+
+        address, port = published or (self.target.address, self.target.port)
+        return ProxySpec(self.model, self.target.proxy_image, address, port)
+
+
+class RollOutDockerOperator(_DockerOperator, RollOutOperator):
+    """Serve the image from a container on a Docker host, replacing the version before it without losing a request.
+
+    The new container starts beside the old one; an nginx on that host routes to it once it is ready. The containers outlive
+    the task, and restart when they crash or the host does. What serves this very image already is left as it is. A version that
+    does not get ready leaves the previous one serving, and its last log lines are in the task's error. When the gate said no,
+    the task is skipped with the gate's reason.
+
+    Args:
+        image: what the build returned, ``{"image": "<registry>/<path>@sha256:<hex>", ..}``; templated.
+        bundle, decision: what training and gate returned; templated.
+    """
+
+    template_fields: Sequence[str] = (*RollOutOperator.template_fields, "image")
+
+    def __init__(self, *, image: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.image = image
+
+    def find_state(self, champion: Release | None) -> dict[str, Any]:
+        """What serves, and the champion's image: the release's, or else what the engine serves the champion from.
+
+        A champion with neither never was in a container: there is nothing to return to.
+        """
+        from slipway.rollout.docker_target import ContainerEndpoint
+
+        active = ContainerEndpoint(self.engine(), self.model).find_active()
+        image = champion.image if champion else None
+        if champion and active and image is None and active.digest == champion.bundle_digest:
+            image = active.image
+        digest = champion.bundle_digest if champion and image else None
+        return {"digest": active.digest if active else None, "champion": digest, "image": image}
+
+    def roll_out(self) -> dict[str, Any]:
+        """Returns ``{"target", "endpoint", "image", "digest", "container", "workers", "open", "changed", "summary"}``."""
+        return self.serve(self.image["image"], self.bundle["digest"])
+
+
+class RestoreDockerOperator(_DockerOperator, RestoreOperator):
+    """Undo this run's rollout: the champion's image serves again, or nothing if there was none. No image is built."""
+
+    def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Have the champion's image serve."""
+        from slipway.rollout.docker_target import ContainerEndpoint
+
+        # A model file that names another port now must not keep the champion from where its clients look for it.
+        published = ContainerEndpoint(self.engine(), self.model).published()
+        return self.serve(found["image"], found["champion"], published=published)
+
+    def stop(self) -> bool:
+        """Remove proxy, servers and network."""
+        from slipway.rollout.docker_target import ContainerEndpoint
+
+        return ContainerEndpoint(self.engine(), self.model).stop()

@@ -1,0 +1,123 @@
+"""What rolling out and undoing have in common, whatever the target: whose turn it is, what was found, what is said."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from slipway.release.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from slipway.core.model_file import Access
+    from slipway.core.release import Release
+    from slipway.rollout.server_command import ServerAccess
+
+
+class EndpointOperator(BaseOperator):
+    """Whose endpoint, which run; a subclass names its target.
+
+    Args:
+        model, store, store_conn_id: whose ledger.
+        target: the item of the model file's `deploy`.
+        access: who may ask the endpoint.
+        run_id: templated.
+    """
+
+    template_fields: Sequence[str] = ("run_id",)
+    ui_color = "#e3edf7"
+    step: ClassVar[str]  # its name in the run's journal
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        store: str,
+        store_conn_id: str | None = None,
+        target: Any,
+        access: Access,
+        run_id: str = "{{ run_id }}",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model, self.store, self.store_conn_id = model, store, store_conn_id
+        self.target, self.access, self.run_id = target, access, run_id
+
+    def ledger(self) -> Ledger:
+        """The model's ledger."""
+        return Ledger.open(self.store, self.model, self.store_conn_id)
+
+    def server_access(self) -> ServerAccess | None:
+        """Who may ask, with the hashes of their keys; None: everyone."""
+        if self.access.open:
+            return None
+        from slipway.access.hook import ApiKeyHook
+        from slipway.rollout.server_command import ServerAccess
+
+        hashes = ApiKeyHook(self.access.conn_id).get_keys().hashes
+        return ServerAccess(hashes, self.access.requests_per_second, self.access.burst)
+
+
+class RollOutOperator(EndpointOperator):
+    """Skips what the gate refused, takes the turn, writes down what was found, and brings the new version into service."""
+
+    template_fields: Sequence[str] = (*EndpointOperator.template_fields, "bundle", "decision")
+
+    def __init__(self, *, bundle: Any, decision: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bundle, self.decision = bundle, decision
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Returns what `roll_out` does."""
+        if not self.decision["deploy"]:
+            self.log.info("not rolled out: %s: %s", self.decision["outcome"], self.decision["reason"])
+            raise AirflowSkipException(self.decision["reason"])
+        ledger = self.ledger()
+        ledger.turn(self.run_id).require()
+        ledger.journal(self.run_id).record_once(self.step, self.find_state(ledger.champion_release()))
+        result = self.roll_out()
+        self.log.info(result["summary"])
+        return result
+
+    @abstractmethod
+    def find_state(self, champion: Release | None) -> dict[str, Any]:
+        """What undo needs to know: at least ``digest`` of what serves now, and ``champion``, the champion's digest or None."""
+
+    @abstractmethod
+    def roll_out(self) -> dict[str, Any]:
+        """Bring the new version into service; returns the task's result, with at least ``endpoint`` and ``summary``."""
+
+
+class RestoreOperator(EndpointOperator):
+    """Undo this run's rollout: the champion serves again, or nothing if there was no champion."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Returns ``{"changed", "summary"}``."""
+        ledger = self.ledger()
+        found = ledger.journal(self.run_id).find(self.step)
+        if found is None:
+            return self._say("nothing to undo: the rollout had not begun", changed=False)
+        if other := ledger.turn(self.run_id).other_holder():
+            return self._say(f"left alone: run {other.run_id} has the turn to change the endpoint", changed=False)
+        if found["champion"] is None:
+            return self._say("stopped: there was no champion to return to", changed=self.stop())
+        result = self.bring_back(found)
+        return self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
+
+    @abstractmethod
+    def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Have the champion serve, as `find_state` wrote it down; returns what `roll_out` would."""
+
+    @abstractmethod
+    def stop(self) -> bool:
+        """Have nothing serve; returns whether anything did."""
+
+    def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:
+        self.log.info(summary)
+        return {"changed": changed, "summary": summary}

@@ -1,0 +1,47 @@
+"""A client that asks without pause while something is replaced."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+
+BODY = json.dumps({"features": [5.1, 3.5, 1.4, 0.2]})
+
+
+class Client(threading.Thread):
+    """Asks until told to stop; counts what a user would call lost."""
+
+    def __init__(self, endpoint: str, *, keep_alive: bool, pause_seconds: float = 0) -> None:
+        super().__init__()
+        self._pause_seconds = pause_seconds
+        self._host, self._keep_alive = endpoint.removeprefix("http://"), keep_alive
+        self.going, self.asked, self.lost, self.digests = True, 0, list[str](), set[str]()
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection(self._host, timeout=30)
+        while self.going:
+            try:
+                try:
+                    self._ask(connection)
+                except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                    if not self._keep_alive:
+                        raise
+                    connection.close()  # an idle connection that was closed: HTTP lets a client send again on a new one
+                    self._ask(connection)
+            except (OSError, http.client.HTTPException) as error:
+                self.lost.append(repr(error))
+                connection.close()
+            if not self._keep_alive:
+                connection.close()
+            self.asked += 1
+            time.sleep(self._pause_seconds)
+
+    def _ask(self, connection: http.client.HTTPConnection) -> None:
+        connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read()
+        self.digests.add(answer.headers["Slipway-Bundle"])
+        if answer.status != 200:
+            self.lost.append(f"{answer.status} {body!r}")
