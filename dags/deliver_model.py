@@ -2,7 +2,7 @@
 
 Every file in `dags/models/` becomes one DAG of this shape; each box is a task group in the grid.
 
-    connectivity -> dataset -> training -> gate -> rollout -> firewall -> verification -> promotion      (undo on failure)
+    connectivity -> dataset -> training -> gate -> image -> rollout -> firewall -> verification -> promotion (undo on failure)
 
 **When it runs**: on the model file's schedule, from the Trigger button, and as a backfill over past partitions.
 
@@ -17,6 +17,8 @@ them. It changes the endpoint only if the gate says so, and only while it holds 
 | store_dataset | the data broke a rule; nothing was stored | the error has columns and row numbers; mend data or rule |
 | train_model, evaluate_model | estimator or parameters are wrong | correct `train:` in the model file |
 | take_turn | another run is changing the endpoint | let it finish; the turn lapses by itself |
+| ensure_base_image, build_image | registry or engine: no log-in, no space, another image under our tag | the error names it |
+| verify_image | the image is not signed by our key | do not deploy it; find out who pushed it |
 | roll_out_* | the new version did not get ready; the old one serves | the server's last log lines are in the error |
 | verify_endpoint | the endpoint answers, but not as training did | the run was undone; compare the row in the error |
 | promote_release | another release became champion meanwhile | clear the gate's tasks |
@@ -29,13 +31,14 @@ touching the endpoint; `force` deploys whatever was measured.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, ParamsDict, TaskGroup, TriggerRule, chain, get_parsing_context
 
 from slipway.dataset.operators import StoreDatasetOperator
 from slipway.firewall.operators import RestoreSecurityGroupOperator, SyncSecurityGroupOperator
+from slipway.image.operators import BuildImageOperator, EnsureBaseImageOperator, VerifyImageOperator
 from slipway.network.endpoint import endpoints_of
 from slipway.network.operators import CheckEndpointOperator
 from slipway.release.operators import (
@@ -44,6 +47,7 @@ from slipway.release.operators import (
     ReturnTurnOperator,
     TakeTurnOperator,
 )
+from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
 from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
 from slipway.training.operators import CompareModelsOperator, EvaluateModelOperator, TrainModelOperator
 from slipway.verification.operators import VerifyEndpointOperator
@@ -55,12 +59,14 @@ from slipway.wiring.schedule import schedule_of
 from slipway.wiring.trigger_form import trigger_form
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    from airflow.sdk import BaseOperator, XComArg
 
-    from slipway.core.model_file import ModelFile
+    from slipway.core.model_file import Deployment, ModelFile
 
 # A partition is the run's key, or else the end of its data interval.
 PARTITION = "{{ dag_run.partition_key or (data_interval_end if data_interval_end is defined else dag_run.run_after) }}"
+TARGETS = {"process": RollOutProcessOperator, "docker": RollOutDockerOperator}
+UNDO = {"process": RestoreProcessOperator, "docker": RestoreDockerOperator}
 MODELS = Path(__file__).parent / "models"
 
 
@@ -130,19 +136,17 @@ def deliver_model(model: ModelFile) -> DAG:
             )
             approvals = approval_tasks(model, decide_release, run)
 
+        with TaskGroup("image"):
+            images = image_tasks(model, evaluate_model, decide_release, run)
+
         with TaskGroup("rollout"):
-            rollouts = [
-                RollOutProcessOperator(
-                    task_id="roll_out_process",
-                    target=deployment.process,
-                    access=model.access,
-                    bundle=evaluate_model.output,
-                    decision=decide_release.output,
-                    **run,
-                )
-                for deployment in model.deploy
-                if deployment.process
-            ]
+            given = {
+                **run,
+                "bundle": evaluate_model.output,
+                "decision": decide_release.output,
+                "image": image_of(images),
+            }
+            rollouts = [target_task(TARGETS, model, deployment, "roll_out", given) for deployment in served(model)]
 
         with TaskGroup("firewall"):
             firewalls = [
@@ -169,6 +173,7 @@ def deliver_model(model: ModelFile) -> DAG:
             promote_release = PromoteReleaseOperator(
                 task_id="promote_release",
                 decision=decide_release.output,
+                image=image_of(images),
                 rollouts=[rollout.output for rollout in rollouts],
                 firewalls=[firewall.output for firewall in firewalls],
                 verifications=[verification.output for verification in verifications],
@@ -182,7 +187,7 @@ def deliver_model(model: ModelFile) -> DAG:
         chain(
             check_endpoint, store_dataset, train_model, evaluate_model, take_turn, compare_with_champion, decide_release
         )
-        changing = [*approvals, *rollouts, *firewalls, *verifications, promote_release]
+        changing = [*approvals, *images, *rollouts, *firewalls, *verifications, promote_release]
         chain(decide_release, *changing)
         changing >> undo[0]
         chain(*undo)
@@ -202,6 +207,53 @@ def approval_tasks(model: ModelFile, decide_release: DecideReleaseOperator, run:
     return [ApproveReleaseOperator(task_id="approve_release", decision=decide_release.output, **run)]
 
 
+def image_tasks(
+    model: ModelFile, evaluate_model: EvaluateModelOperator, decide_release: DecideReleaseOperator, run: dict
+) -> list[BaseOperator]:
+    """Base, image and the look at its signature, for what the model file says about images."""
+    if model.image is None:
+        return []
+    made = {
+        "image": model.image,
+        "bundle": evaluate_model.output,
+        "decision": decide_release.output,
+        **run,
+    }
+    ensure_base_image = EnsureBaseImageOperator(task_id="ensure_base_image", **made)
+    build_image = BuildImageOperator(
+        task_id="build_image", base=ensure_base_image.output, description=model.description, **made
+    )
+    if model.image.signing_conn_id is None:
+        return [ensure_base_image, build_image]
+    return [
+        ensure_base_image,
+        build_image,
+        VerifyImageOperator(task_id="verify_image", built=build_image.output, **made),
+    ]
+
+
+def image_of(images: list[BaseOperator]) -> XComArg | None:
+    """What build_image returned."""
+    return images[1].output if images else None
+
+
+def served(model: ModelFile) -> list[Deployment]:
+    """The targets that this version has; the run of a model with another one ends at check_endpoint."""
+    return [deployment for deployment in model.deploy if deployment.kind in TARGETS]
+
+
+def target_task(
+    kinds: dict[str, Any], model: ModelFile, deployment: Deployment, verb: str, given: dict
+) -> BaseOperator:
+    """The task that brings a model into service on one target, or undoes that; an image is only a container's concern."""
+    kind = deployment.kind
+    if kind == "docker":
+        given = {**given, "registry_conn_id": model.image.conn_id}
+    else:
+        given = {name: value for name, value in given.items() if name != "image"}
+    return kinds[kind](task_id=f"{verb}_{kind}", target=getattr(deployment, kind), access=model.access, **given)
+
+
 def security_groups(model: ModelFile) -> list:
     """The declared EC2 security groups."""
     return [firewall.aws_security_group for firewall in model.firewall if firewall.aws_security_group]
@@ -214,11 +266,7 @@ def undo_tasks(model: ModelFile, run: dict) -> list[BaseOperator]:
             RestoreSecurityGroupOperator(task_id=f"restore_security_group_{number}", rule_set=rule_set, **run)
             for number, rule_set in enumerate(security_groups(model), start=1)
         ),
-        *(
-            RestoreProcessOperator(task_id="restore_process", target=deployment.process, access=model.access, **run)
-            for deployment in model.deploy
-            if deployment.process
-        ),
+        *(target_task(UNDO, model, deployment, "restore", run) for deployment in reversed(served(model))),
         ReturnTurnOperator(task_id="return_turn", **run),
     ]
     steps[0].trigger_rule = TriggerRule.ONE_FAILED

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.containers.engine_address import EngineAddress
+from slipway.containers.engine_hook import DockerEngineHook
 from tests.parts import miss, require_program
 
 PYTHON_IMAGE = "python:3.11-slim-bookworm"
@@ -47,6 +49,13 @@ def require_engine(*images: str) -> Any:
         except docker.errors.ImageNotFound:
             miss(f"needs the image {image} (bash .ci/images)")
     return client
+
+
+def engine_hook() -> DockerEngineHook:
+    """The hook of that engine, without an Airflow connection."""
+    hook = DockerEngineHook("none")
+    hook.address = EngineAddress(ENGINE_URL)  # a cached property: as if it had been read
+    return hook
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
@@ -14,6 +15,8 @@ from slipway.core.identity import canonical_json
 from slipway.image.artifact import Artifact
 from slipway.image.assembly import Image
 from slipway.image.layer import Layer
+
+_AT_ONCE = 4  # requests that wait for a registry; more of them make a small one slower
 
 
 class LayerSource(Protocol):
@@ -25,13 +28,17 @@ class LayerSource(Protocol):
 
 def push_image(registry: Registry, image: Image, layer: Layer, base: LayerSource, tag: str) -> None:
     """Push an image whose top layer is `layer`; the tag comes last, so that it never names half an image."""
-    for descriptor in image.layers[:-1]:
-        _ensure_layer(registry, descriptor, base)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        parts = [pool.submit(_push_layer, registry, layer), pool.submit(_push_bytes, registry, image.config)]
+        parts += [pool.submit(_ensure_layer, registry, descriptor, base) for descriptor in image.layers[:-1]]
+        for part in parts:
+            part.result()
+    registry.put_manifest(image.manifest, tag)
+
+
+def _push_layer(registry: Registry, layer: Layer) -> None:
     with layer.path.open("rb") as stream:
         registry.push_blob(layer.digest, stream, layer.size_bytes)
-    _push_bytes(registry, image.config)
-    registry.put_manifest(image.manifest)
-    registry.put_manifest(image.manifest, tag)
 
 
 def _ensure_layer(registry: Registry, descriptor: dict[str, Any], base: LayerSource) -> None:

@@ -11,9 +11,9 @@ from slipway.core.model_file import ModelFile
 class Endpoint(TypedDict):
     """One thing the run needs to reach.
 
-    `kind` is ``source`` (a dataset to read), ``store`` (to read and write), ``ec2``, ``api_keys`` (the served endpoint's) or
-    ``unavailable`` (declared, but not part of this version: the check fails before anything is trained); `address` a URI, a
-    region, or the reason.
+    `kind` is ``source`` (a dataset to read), ``store`` (to read and write), ``ec2``, ``api_keys`` (the served endpoint's),
+    ``registry`` (to push an image to), ``docker`` (an engine) or ``unavailable`` (declared, but not part of this version: the
+    check fails before anything is trained); `address` a URI, a region, a repository, or the reason.
     """
 
     name: str
@@ -39,7 +39,13 @@ def endpoints_of(model: ModelFile, dataset_uri: str | None = None) -> list[Endpo
         {"name": "store", "kind": "store", "address": model.store, "conn_id": model.store_conn_id},
     ]
     groups = [firewall.aws_security_group for firewall in model.firewall if firewall.aws_security_group]
-    return [*endpoints, *(_security_group(group) for group in groups), *_api_keys(model), *_unavailable(model)]
+    return [
+        *endpoints,
+        *(_security_group(group) for group in groups),
+        *_api_keys(model),
+        *_containers(model),
+        *_unavailable(model),
+    ]
 
 
 def _security_group(group: AwsSecurityGroup) -> Endpoint:
@@ -58,9 +64,23 @@ def _api_keys(model: ModelFile) -> list[Endpoint]:
     return [{"name": f"API keys {conn_id}", "kind": "api_keys", "address": conn_id, "conn_id": conn_id}]
 
 
+def _containers(model: ModelFile) -> list[Endpoint]:
+    """The registry, and each Docker engine once: one may build the image and another run it."""
+    image = model.image
+    if image is None:
+        return []
+    name = f"registry {image.repository}"
+    registry: Endpoint = {"name": name, "kind": "registry", "address": image.repository, "conn_id": image.conn_id}
+    engines = [image.engine_conn_id, *(deployment.docker.conn_id for deployment in model.deploy if deployment.docker)]
+    return [registry, *(_engine(conn_id) for conn_id in dict.fromkeys(engines) if conn_id)]
+
+
+def _engine(conn_id: str) -> Endpoint:
+    return {"name": f"Docker engine {conn_id}", "kind": "docker", "address": conn_id, "conn_id": conn_id}
+
+
 def _unavailable(model: ModelFile) -> list[Endpoint]:
     """What the file declares and this version cannot do."""
-    found = [f"deploy: {deployment.kind}" for deployment in model.deploy if deployment.kind != "process"]
-    found += ["image"] if model.image else []
+    found = [f"deploy: {deployment.kind}" for deployment in model.deploy if deployment.kind == "kubernetes"]
     found += ["https"] if model.https else []
     return [{"name": name, "kind": "unavailable", "address": name, "conn_id": None} for name in found]

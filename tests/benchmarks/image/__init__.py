@@ -24,7 +24,7 @@ from tests.benchmarks.image.rounds import build_seconds, new_bundle
 from tests.benchmarks.image.starts import start_seconds
 from tests.benchmarks.serving.bundles import make_model
 from tests.docker_host import PYTHON_IMAGE, registry, require_engine
-from tests.server_image import server_image
+from tests.serving_base import ensure_serving_base
 
 FOLDER = Path(__file__).parents[3] / "build" / "bench-image"
 MODEL = "forest"
@@ -37,12 +37,12 @@ def run(progress: Progress) -> dict[str, float]:
     client = require_engine(PYTHON_IMAGE)
     model = make_model(MODEL, FOLDER / "bundles" / MODEL)
     progress("the server's image")
-    server = server_image(client)
+    server = ensure_serving_base(client.api)
     with tempfile.TemporaryDirectory(prefix="slipway-bench-image-") as name, registry(Path(name) / "registry") as found:
         base = push_base(client, server, f"{found.address}/model-server")
         figures = building(client, model.bundle, Path(name), found.address, base, progress)
         bundle, digest = new_bundle(model.bundle, Path(name) / "served", "served")
-        image = build_with_engine(client, bundle, f"{found.address}/served", base)
+        image = build_with_engine(bundle, f"{found.address}/served", base)
         try:
             figures |= starting(client, image, digest, progress)
             figures |= sizes(client, image, model.given / "model.joblib", progress)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from slipway.containers import engine
 from slipway.containers.registry import Registry
@@ -22,6 +21,7 @@ from slipway.image.build_context import model_context
 from slipway.image.layer import Layer, write_bundle_layer
 from slipway.image.push import push_image
 from slipway.image.recipe import Recipe, make_recipe
+from tests.docker_host import engine_hook
 
 
 def build_daemonless(bundle_folder: Path, repository: str, base_ref: str) -> str:
@@ -35,20 +35,20 @@ def build_daemonless(bundle_folder: Path, repository: str, base_ref: str) -> str
     return registry.repository.at(image.manifest.digest)
 
 
-def build_with_engine(client: Any, bundle_folder: Path, repository: str, base_ref: str) -> str:
-    """What the engine does of the same: build and push. `client` is a `docker.DockerClient`."""
+def build_with_engine(bundle_folder: Path, repository: str, base_ref: str) -> str:
+    """What the engine does of the same: build and push."""
     with tempfile.TemporaryDirectory() as folder:
         layer, recipe = _prepare(bundle_folder, base_ref, Path(folder), "engine")
         with model_context(layer, recipe) as context:
             engine.build_with_engine(
-                client.api,
+                engine_hook(),
                 context,
                 name=f"{repository}:{recipe.tag}",
                 labels=recipe.labels,
                 build_args={"BASE": base_ref},
                 log=logging.getLogger(__name__).debug,
             )
-    return f"{repository}@{engine.push_with_engine(client.api, repository, recipe.tag, None)}"
+    return f"{repository}@{engine.push_with_engine(engine_hook(), repository, recipe.tag, None)}"
 
 
 def _prepare(bundle: Path, base_ref: str, folder: Path, builder: str) -> tuple[Layer, Recipe]:

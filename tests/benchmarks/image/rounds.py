@@ -46,10 +46,8 @@ def new_bundle(source: Path, folder: Path, name: str) -> tuple[Path, str]:
 
 def _timed_build(kind: str, client: Any, bundle: Path, repository: str, base: str) -> float:
     began = time.perf_counter()
-    if kind == "daemonless":
-        image = build_daemonless(bundle, repository, base)
-    else:
-        image = build_with_engine(client, bundle, repository, base)
+    build = build_daemonless if kind == "daemonless" else build_with_engine
+    image = build(bundle, repository, base)
     took = time.perf_counter() - began
     assert image.startswith(f"{repository}@sha256:"), image
     if kind == "engine":

@@ -24,7 +24,7 @@ import requests
 from tests.bundle_maker import make_bundle
 from tests.docker_host import PYTHON_IMAGE, require_engine
 from tests.integration.serving import served as server
-from tests.server_image import server_image
+from tests.serving_base import ensure_serving_base
 
 PROTOCOLS = Path(__file__).parents[1] / "serving"
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -42,7 +42,7 @@ def runtime(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def image(client: Any, runtime: str) -> str:
-    return server_image(client, runtime)
+    return ensure_serving_base(client.api, runtime)
 
 
 def run(client: Any, image: str, script: str) -> str:
@@ -54,7 +54,7 @@ def run(client: Any, image: str, script: str) -> str:
 @pytest.mark.parametrize("module", ["test_platforms.py", "test_clients.py"])
 def test_every_protocol_and_form_of_body(client: Any, module: str) -> None:
     """SageMaker, Vertex AI, MLflow, V2 in JSON and binary; JSON, CSV, Parquet, Arrow and .npy."""
-    image = server_image(client)
+    image = ensure_serving_base(client.api)
     command = [sys.executable, "-m", "pytest", "-q", str(PROTOCOLS / module)]
     environment = os.environ | {"SLIPWAY_TEST_SERVER_IMAGE": image}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)

@@ -40,10 +40,24 @@ def test_what_this_version_cannot_do_is_listed_to_fail_before_training() -> None
         access={"open": True},
     )
     assert [(each["name"], each["kind"]) for each in endpoints_of(declared)[2:]] == [
-        ("deploy: docker", "unavailable"),
+        ("registry registry.example.com/iris", "registry"),
+        ("Docker engine docker_default", "docker"),
         ("deploy: kubernetes", "unavailable"),
-        ("image", "unavailable"),
         ("https", "unavailable"),
+    ]
+
+
+def test_each_engine_is_asked_once() -> None:
+    image = {"repository": "registry.example.com/iris", "engine_conn_id": "builder", "conn_id": "reg"}
+    declared = model(image=image, deploy=[{"docker": {"conn_id": "builder"}}], access={"open": True})
+    assert endpoints_of(declared)[2:] == [
+        {
+            "name": "registry registry.example.com/iris",
+            "kind": "registry",
+            "address": "registry.example.com/iris",
+            "conn_id": "reg",
+        },
+        {"name": "Docker engine builder", "kind": "docker", "address": "builder", "conn_id": "builder"},
     ]
 
 
