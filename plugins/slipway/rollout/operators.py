@@ -96,9 +96,10 @@ class _ProcessOperator(BaseOperator):
 
     def endpoint(self) -> ProcessTarget:
         """The endpoint on this machine."""
+        from slipway.rollout.listening import Listening
         from slipway.rollout.process import ProcessTarget
 
-        return ProcessTarget(self.folder())
+        return ProcessTarget(self.folder(), Listening.from_environment(os.environ))
 
 
 class RollOutProcessOperator(_ProcessOperator):
