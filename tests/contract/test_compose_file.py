@@ -157,6 +157,22 @@ def test_every_image_has_a_stand_in_of_the_same_name() -> None:
             assert f"\n{name.upper()}={service['image']}\n" in text
 
 
+def test_the_override_gives_the_socket_to_the_workers_alone(tmp_path: Path) -> None:
+    from tests.parts import require_program
+
+    require_program("docker-compose")
+    (tmp_path / "env").write_text(make_env["with_secrets"](EXAMPLE) + "DOCKER_GROUP=999\n")
+    files = ["-f", "docker-compose.yaml", "-f", ".compose/engine.yaml"]
+    done = subprocess.run(
+        ["docker-compose", "--env-file", str(tmp_path / "env"), *files, "config"],
+        cwd=ROOT, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    services = yaml.safe_load(done.stdout)["services"]
+    having = {name for name, service in services.items() if "docker.sock" in str(service.get("volumes"))}
+    assert having == {"airflow-worker", "serving"}
+    assert {str(services[name]["group_add"]) for name in having} == {"['999']"}
+
+
 def test_a_missing_variable_is_named_with_what_to_do(tmp_path: Path) -> None:
     from tests.parts import require_program
 
