@@ -7,10 +7,10 @@ MODEL ?= iris
 bin := .venv/bin
 slipway = PYTHONPATH=plugins $(bin)/python -m slipway.local
 
-.PHONY: help demo stop status backfill test lint format bench lock schema clean
+.PHONY: help demo stop status backfill compose-env test lint format bench lock schema clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/installed  ## deliver a model end to end: MODEL=iris (default) or flights, DATE=2013-01-05
 	@$(slipway) demo $(MODEL) $(if $(DATE),--date $(DATE))
@@ -24,6 +24,9 @@ status: .venv/installed  ## what runs where
 
 stop:  ## end the embedded Airflow, the stand-in cloud and the served models; the data stays in .slipway/
 	@if [ -x $(bin)/python ]; then $(slipway) down; else echo "nothing is running: there is no .venv"; fi
+
+compose-env:  ## write .env for docker-compose.yaml, with new random secrets
+	@$(PYTHON) .compose/make_env.py
 
 test: .venv/dev-installed  ## run all tests; K=expression selects
 	$(bin)/python -m pytest $(if $(K),-k "$(K)")
@@ -41,7 +44,8 @@ format: .venv/dev-installed  ## let ruff rewrite the files
 bench: .venv/dev-installed  ## measure: ONLY=chain, dags, dataset, image, serving or training; default all; writes build/bench.json
 	@PYTHONPATH=plugins:. $(bin)/python -m tests.benchmarks $(ONLY)
 
-lock: .venv/uv  ## re-make requirements.txt and .ci/requirements.txt from pyproject.toml, and from the first those of serving/
+lock: .venv/uv  ## re-make all pinned requirements from pyproject.toml and serving/*.in
+	@mkdir -p build
 	$(bin)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 	  --extra local pyproject.toml -o requirements.txt
 	$(bin)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
@@ -49,6 +53,9 @@ lock: .venv/uv  ## re-make requirements.txt and .ci/requirements.txt from pyproj
 	for name in requirements requirements-joblib; do \
 	  $(bin)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 	    --generate-hashes -c requirements.txt serving/$$name.in -o serving/$$name.txt || exit; done
+	$(bin)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+	  --extra local --extra compose -c requirements.txt pyproject.toml -o build/compose.txt
+	$(bin)/python .compose/airflow/added_pins.py requirements.txt build/compose.txt > .compose/airflow/requirements.txt
 
 schema: .venv/installed  ## re-make the JSON Schema that editors check model files against
 	@PYTHONPATH=plugins $(bin)/python -m slipway.core.model_file_schema > dags/models/model_file.schema.json

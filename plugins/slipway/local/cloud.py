@@ -1,6 +1,7 @@
 """The stand-in cloud as a process: `python -m slipway.local.cloud --port 5555 --folder .slipway/cloud`.
 
-moto's own server application (S3 and EC2 over HTTP), on loopback only, with a journal that makes it survive stop and crash.
+moto's own server application (S3 and EC2 over HTTP), on loopback unless told otherwise, with a journal that makes it
+survive stop and crash.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ def _only_reads(request: Request) -> bool:
 def main() -> None:
     """Serve until ended."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container whose network is its fence")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
@@ -136,7 +138,7 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     cloud = JournaledCloud(DomainDispatcherApplication(create_backend_app), CloudJournal(arguments.folder))
     logging.info("played %d requests of earlier starts", cloud.replay())
-    server = make_server("127.0.0.1", arguments.port, cloud, threaded=True)
+    server = make_server(arguments.host, arguments.port, cloud, threaded=True)
     logging.info("stand-in cloud on port %d", arguments.port)
     server.serve_forever()
 

@@ -56,9 +56,10 @@ class _ProcessOperator(EndpointOperator):
 
     def endpoint(self) -> ProcessTarget:
         """The endpoint on this machine."""
+        from slipway.rollout.listening import Listening
         from slipway.rollout.process import ProcessTarget
 
-        return ProcessTarget(self.folder())
+        return ProcessTarget(self.folder(), Listening.from_environment(os.environ))
 
 
 class RollOutProcessOperator(_ProcessOperator, RollOutOperator):

@@ -20,6 +20,7 @@ import psutil
 
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError, UnavailableError
 from slipway.core.identity import short
+from slipway.rollout.listening import ANY_PORT_ON_LOOPBACK, Listening
 from slipway.rollout.server_command import ServerAccess, server_command
 from slipway.rollout.state import Desired, Status, read_desired, read_status, write_json
 from slipway.rollout.supervisor import DRAIN_SECONDS, PORT_TAKEN
@@ -39,10 +40,10 @@ class Serving:
 
 
 class ProcessTarget:
-    """One endpoint, by its state folder."""
+    """One endpoint, by its state folder, and where its socket is to listen."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, listening: Listening = ANY_PORT_ON_LOOPBACK) -> None:
+        self._folder, self._listening = folder, listening
 
     def find_active(self) -> Serving | None:
         """What is in service, or None."""
@@ -95,9 +96,20 @@ class ProcessTarget:
 
     def stop(self) -> bool:
         """End the supervisor and its server; returns whether anything ran. The wish is forgotten, the port is kept."""
+        (self._folder / "desired.json").unlink(missing_ok=True)
+        return self.pause()
+
+    def resume(self) -> bool:
+        """Serve again what was wished for before this machine went down; returns whether there was a wish."""
+        if read_desired(self._folder) is None:
+            return False
+        self._ensure_supervisor(0)
+        return True
+
+    def pause(self) -> bool:
+        """End the supervisor and its server, and keep the wish for `resume`; returns whether anything ran."""
         status = read_status(self._folder)
         supervisor = self._supervisor(status) if status else None
-        (self._folder / "desired.json").unlink(missing_ok=True)
         if supervisor:
             supervisor.terminate()
             try:
@@ -121,10 +133,11 @@ class ProcessTarget:
         if status and self._supervisor(status):
             return
         self._end_orphan(status)
-        wanted = port or (status.port if status else 0)
+        ports = self._listening.candidates(port or (status.port if status else 0))
         with (self._folder / "supervisor.log").open("wb") as log:
+            where = ["--address", self._listening.address, "--ports", *map(str, ports)]
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SUPERVISOR), "--state-dir", str(self._folder), "--port", str(wanted)],
+                [sys.executable, "-I", "-S", str(_SUPERVISOR), "--state-dir", str(self._folder), *where],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -133,12 +146,12 @@ class ProcessTarget:
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
             if (code := process.poll()) not in {None, 0}:
-                raise self._not_started(code or 0, wanted)
+                raise self._not_started(code or 0, ports)
             status = read_status(self._folder)
             if status and self._supervisor(status):
                 return
             time.sleep(_LOOK_SECONDS)
-        raise self._not_started(0, wanted)
+        raise self._not_started(0, ports)
 
     def _wait(self, generation: int, timeout_seconds: float) -> Serving:
         deadline = time.monotonic() + timeout_seconds
@@ -204,12 +217,12 @@ class ProcessTarget:
             fix="Mend what the last lines name, then clear this task.",
         )
 
-    def _not_started(self, code: int, port: int) -> ConflictError | UnavailableError:
+    def _not_started(self, code: int, ports: list[int]) -> ConflictError | UnavailableError:
         log = self._folder / "supervisor.log"
         if code == PORT_TAKEN:
             return ConflictError(
                 "could not open the endpoint",
-                on=f"127.0.0.1:{port}",
+                on=f"{self._listening.address}:{', '.join(map(str, ports))}",
                 why="another program has the port; it was left alone",
                 fix="Choose another port in the model file (0: a free one), or end that program.",
             )

@@ -1,6 +1,6 @@
 """The supervisor of one endpoint: owns its listening socket, and swaps server versions behind it.
 
-Runs as a script, `python supervisor.py --state-dir DIR --port PORT`, detached from whoever started it. It holds the socket
+Runs as a script, `python supervisor.py --state-dir DIR --ports PORT...`, detached from whoever started it. It holds the socket
 for as long as the endpoint lives; each server inherits it. For a new version it starts the new server, waits until every
 worker of it says that it is ready (on a pipe of its own: the socket could be answered by the old one), and only then tells
 the old one to drain. A server that dies is started again; one that never gets ready leaves the old one serving.
@@ -11,6 +11,7 @@ Standard library only; it reads and writes the files of `state.py`, which lies b
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -20,6 +21,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,11 +157,19 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def listen(port: int) -> socket.socket:
-    """The endpoint's socket on loopback. Raises OSError if a stranger has the port."""
+def listen(address: str, ports: Sequence[int]) -> socket.socket:
+    """The endpoint's socket, at the first of these ports that is free. Raises OSError if strangers have them all."""
+    *others, last = ports
+    for port in others:
+        with contextlib.suppress(OSError):
+            return _listen(address, port)
+    return _listen(address, last)
+
+
+def _listen(address: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((address, port))
     listener.listen(1024)
     return listener
 
@@ -168,7 +178,8 @@ def main() -> int:
     """Supervise one state folder; only one supervisor can."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--ports", type=int, nargs="+", required=True)
     options = parser.parse_args()
     with (options.state_dir / "supervisor.lock").open("w") as lock:
         try:
@@ -176,9 +187,9 @@ def main() -> int:
         except BlockingIOError:
             return 0  # another one does this already
         try:
-            listener = listen(options.port)
+            listener = listen(options.address, options.ports)
         except OSError as error:
-            sys.stderr.write(f"port {options.port}: {error.strerror}\n")
+            sys.stderr.write(f"port {', '.join(map(str, options.ports))}: {error.strerror}\n")
             return PORT_TAKEN
         Supervisor(options.state_dir, listener).run()
     return 0

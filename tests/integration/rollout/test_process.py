@@ -20,6 +20,7 @@ import pytest
 
 from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
+from slipway.rollout.listening import Listening
 from slipway.rollout.process import ProcessTarget, Serving
 from slipway.rollout.server_command import ServerAccess
 from slipway.rollout.state import read_desired, read_status
@@ -305,3 +306,41 @@ def wait_until(condition: object, timeout_seconds: float = 30) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_what_was_served_before_the_machine_went_down_is_served_again_at_its_port(
+    folder: Path, bundles: dict[str, Path]
+) -> None:
+    [(digest, bundle), _] = bundles.items()
+    serving, _ = roll_out(folder, bundle, digest)
+    assert ProcessTarget(folder).pause()
+    assert ProcessTarget(folder).find_active() is None
+    assert ProcessTarget(folder).resume()
+    deadline = time.monotonic() + 60
+    while ProcessTarget(folder).find_active() != serving and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ask(serving.endpoint)[:2] == (200, digest)
+
+
+def test_what_was_stopped_stays_so(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), _] = bundles.items()
+    roll_out(folder, bundle, digest)
+    ProcessTarget(folder).stop()
+    assert not ProcessTarget(folder).resume()
+    assert servers(folder) == []
+
+
+def test_free_ports_come_from_the_machines_range_and_run_out_by_name(folder: Path, bundles: dict[str, Path]) -> None:
+    [(digest, bundle), _] = bundles.items()
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        first = stranger.getsockname()[1]
+        target = ProcessTarget(folder, Listening(ports=range(first, first + 3)))
+        serving, _ = target.ensure_serving(bundle, digest, workers=1, port=0, serving=SERVING, timeout_seconds=60)
+        assert int(serving.endpoint.rpartition(":")[2]) in {first + 1, first + 2}
+        target.stop()
+        (folder / "status.json").unlink()
+        full = ProcessTarget(folder, Listening(ports=range(first, first + 1)))
+        with pytest.raises(ConflictError, match=str(first)):
+            full.ensure_serving(bundle, digest, workers=1, port=0, serving=SERVING, timeout_seconds=60)
