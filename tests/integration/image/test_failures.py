@@ -121,7 +121,7 @@ def test_a_log_in_is_sent_to_its_own_registry_only(stored: StoredBundle, monkeyp
     monkeypatch.setenv("AIRFLOW_CONN_REG", json.dumps(connection))
     with pytest.raises(ConfigurationError) as raised:
         stored.build("127.0.0.1:1/iris", f"127.0.0.1:1/base@sha256:{'0' * 64}", conn_id="reg")
-    assert "its host is 'registry.example.com', the image's registry is '127.0.0.1:1'" in str(raised.value)
+    assert "its host is registry.example.com, and the image's registry is 127.0.0.1:1" in str(raised.value)
     assert "secret" not in str(raised.value)
 
 
@@ -148,9 +148,9 @@ def test_no_engine(stored: StoredBundle, registry_server: Registry, monkeypatch:
     with pytest.raises(UnavailableError) as raised:
         job.ensure_base(stored.key, SERVING)
     assert "could not reach the Docker engine: unix:///nowhere/docker.sock" in str(raised.value)
-    assert "Is the engine running, and is the URL in its Airflow connection right?" in str(raised.value)
+    assert "Check that it runs (`docker version` there), and that this user may use it." in str(raised.value)
     job = stored.job(f"{registry_server.address}/deep/iris", engine_conn_id="undefined")
-    with pytest.raises(AbsentError, match="could not find the connection: undefined: there is none"):
+    with pytest.raises(AbsentError, match="could not read the Docker engine: connection undefined: there is none"):
         job.ensure_base(stored.key, SERVING)
 
 

@@ -207,11 +207,11 @@ def test_a_docker_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     ("host", "kind", "text"),
     [
         ("unix:///nowhere.sock", UnavailableError, "could not reach the Docker engine: unix:///nowhere.sock"),
-        ("tcp://127.0.0.1:1", UnavailableError, "could not reach the Docker engine: tcp://127.0.0.1:1"),
+        ("tcp://127.0.0.1:1", ConfigurationError, "without TLS whoever reaches that port is root on the host"),
         (
             "127.0.0.1",
             ConfigurationError,
-            "its host is '127.0.0.1', allowed: unix:///var/run/docker.sock, ssh://user@host",
+            "its host is 127.0.0.1. Allowed are unix:///var/run/docker.sock, ssh://",
         ),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_registry_that_wants_a_log_in(
             with pytest.raises(DeniedError) as caught:
                 engine.pull(image, conn_id)
             assert str(caught.value).startswith(f"could not pull the image: {image}: ")
-            assert "Give image.conn_id a connection whose login may read that repository" in str(caught.value)
+            assert "Give image.conn_id a connection whose login may do that" in str(caught.value)
         with pytest.raises(
             ConfigurationError, match=rf"its host is registry\.example\.com, and .* from {locked.address}"
         ):
