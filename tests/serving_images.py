@@ -25,7 +25,9 @@ def serving_image(client: Any, registry: str, bundle: Path, digest: str, *, extr
     dockerfile = f"FROM {base}\nCOPY bundle /opt/ml/model\nENV SLIPWAY_BUNDLE_DIGEST={digest}\n{extra}\n"
     name = f"{registry}/iris"
     tag = hashlib.sha256(dockerfile.encode()).hexdigest()[:16]
-    image, _ = client.images.build(fileobj=_context(dockerfile, bundle), custom_context=True, rm=True, tag=f"{name}:{tag}")
+    image, _ = client.images.build(
+        fileobj=_context(dockerfile, bundle), custom_context=True, rm=True, tag=f"{name}:{tag}"
+    )
     for line in client.images.push(name, tag, stream=True, decode=True, auth_config={}):
         assert "error" not in line, line
     image.reload()

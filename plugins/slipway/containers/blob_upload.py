@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Any, BinaryIO
-from urllib.parse import urljoin
 
 from slipway.containers.registry_session import RegistrySession
 from slipway.core.errors import UnavailableError
@@ -25,17 +24,36 @@ class BlobUpload:
 
     def run(self, mount_from: str | None = None) -> bool:
         """Send what is missing; False: the registry took the blob from the repository `mount_from` without that."""
-        params = {"mount": self._digest, "from": mount_from} if mount_from else None
-        url = self._session.url("blobs/uploads/")
-        answer = self._session.request("POST", url, allowed=(201, 202), failed=_FAILED, params=params)
-        if answer.status_code == 201:
+        if mount_from and self._mount(mount_from):
             return False
-        location = self._location(answer)
-        if self._size <= CHUNK_BYTES and self._send_whole(location):
-            return True
-        location = self._send(location, 0)
-        self._session.request("PUT", location, allowed=(201,), failed=_FAILED, params={"digest": self._digest})
+        location = self._session.location(self._open())
+        if self._size > CHUNK_BYTES or not self._send_whole(location):
+            self._close(self._send(location, 0))
         return True
+
+    def _mount(self, path: str) -> bool:
+        """A short cut; that a registry will not take it, or lets us not read there, is no failure."""
+        url, params = self._session.url("blobs/uploads/"), {"mount": self._digest, "from": path}
+        allowed = (201, 202, 400, 401, 403, 404, 405)
+        return bool(
+            self._session.request("POST", url, allowed=allowed, failed=_FAILED, params=params).status_code == 201
+        )
+
+    def _open(self) -> Any:
+        url = self._session.url("blobs/uploads/")
+        return self._session.request("POST", url, allowed=(202,), failed=_FAILED)
+
+    def _close(self, location: str) -> None:
+        """Name the digest. Where the answer is lost, a second try finds no upload any more, but the blob."""
+        params = {"digest": self._digest}
+        answer = self._session.request("PUT", location, allowed=(201, 404), failed=_FAILED, params=params)
+        if answer.status_code == 404 and not self._is_there():
+            why = "the registry had forgotten the upload when it was to be closed"
+            raise UnavailableError(_FAILED, on=str(self._session.repository), why=why, fix="Clear this task.")
+
+    def _is_there(self) -> bool:
+        url = self._session.url(f"blobs/{self._digest}")
+        return bool(self._session.request("HEAD", url, allowed=(200, 404), failed=_FAILED).status_code == 200)
 
     def _send_whole(self, location: str) -> bool:
         """A small blob in the request that closes the upload; False: that broke, and the pieces are tried."""
@@ -55,18 +73,21 @@ class BlobUpload:
         """All pieces from `offset` on; returns where to close the upload."""
         import requests
 
-        failures = 0
+        failures, last = 0, None
         while offset < self._size:
             try:
                 answer = self._patch(location, offset)
             except requests.RequestException as error:
                 answer, last = None, error
             if answer is not None and answer.status_code in {201, 202}:
-                location, offset, failures = self._location(answer), self._received(answer, offset), 0
-                continue
+                location, before = self._session.location(answer), offset
+                offset = self._received(answer, min(offset + CHUNK_BYTES, self._size))
+                if offset > before:
+                    failures = 0
+                    continue
             failures += 1
             if failures == _FAILURES_IN_A_ROW:
-                raise self._interrupted(offset, answer, None if answer is not None else last)
+                raise self._interrupted(offset, answer, last)
             time.sleep(0.2 * 2**failures)
             location, offset = self._standing(location, offset)
         return location
@@ -89,27 +110,22 @@ class BlobUpload:
         except requests.RequestException:
             return location, offset
         if answer.status_code == 204:
-            return self._location(answer), self._received(answer, 0)
+            return self._session.location(answer), self._received(answer, 0)
         if answer.status_code == 404:
-            url = self._session.url("blobs/uploads/")
-            return self._location(self._session.request("POST", url, allowed=(202,), failed=_FAILED)), 0
+            return self._session.location(self._open()), 0
         return location, offset
 
-    def _received(self, answer: Any, offset: int) -> int:
-        """Bytes the registry has, from the header Range, ``0-<last>``; nothing yet may be ``0-0`` as well as no header."""
+    def _received(self, answer: Any, without: int) -> int:
+        """Bytes the registry has, from the header Range, ``0-<last>`` (``0-0``: none yet); `without` the header."""
         last = answer.headers.get("Range", "").rpartition("-")[2]
         if not last.isdecimal():
-            return offset
+            return without
         return 0 if last == "0" else int(last) + 1
 
-    def _location(self, answer: Any) -> str:
-        """Where the upload goes on; a registry may name it without its host."""
-        return str(urljoin(answer.url, answer.headers["Location"]))
-
     def _interrupted(self, offset: int, answer: Any, error: Exception | None) -> Exception:
-        if answer is not None and answer.status_code not in {408, 429, 500, 502, 503, 504}:
+        if answer is not None and 400 <= answer.status_code < 500 and answer.status_code not in {408, 429}:
             return self._session.refused(_FAILED, answer)
         why = f"the upload broke {_FAILURES_IN_A_ROW} times in a row after {offset:,} of {self._size:,} bytes"
-        why += f": {str(error)[:200]}" if error else f"; the registry answered {answer.status_code}"
+        why += f"; the registry answered {answer.status_code}" if answer is not None else f": {str(error)[:200]}"
         fix = "The next try sends only what the registry does not have yet. Is its disk full?"
         return UnavailableError(_FAILED, on=f"{self._session.repository} {self._digest}", why=why, fix=fix)

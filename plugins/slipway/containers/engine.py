@@ -9,9 +9,11 @@ from typing import Any, BinaryIO
 from slipway.containers.buildkit_trace import printed_lines
 from slipway.containers.engine_errors import translate_saying
 from slipway.containers.engine_hook import DockerEngineHook
+from slipway.core.errors import UnavailableError
 
 _BUILDKIT_SINCE = (1, 39)  # Docker 18.09
 _LAST_LINES = 15
+_LONGEST = 1500  # characters of either
 
 
 def build_with_engine(
@@ -22,8 +24,8 @@ def build_with_engine(
     labels: dict[str, str] | None = None,
     build_args: dict[str, str] | None = None,
     log: Callable[..., None],
-) -> str:
-    """Build a context with its Dockerfile, by BuildKit where the engine has it; returns the image's id.
+) -> None:
+    """Build a context with its Dockerfile, by BuildKit where the engine has it.
 
     Labels and build arguments go beside the Dockerfile, not into it: nothing in them is read as an instruction.
 
@@ -46,7 +48,7 @@ def build_with_engine(
         "labels": json.dumps(labels or {}),
         "buildargs": json.dumps(build_args or {}),
     }
-    image_id, lines = "", list[str]()
+    lines = list[str]()
     with hook.translated(failed, name):
         answer = client.post(
             f"{client.base_url}/v{client.api_version}/build",
@@ -62,9 +64,6 @@ def build_with_engine(
             for line in _lines(event):
                 lines.append(line)
                 log("%s", line)
-            aux = event.get("aux")
-            image_id = aux["ID"] if isinstance(aux, dict) and "ID" in aux else image_id
-    return image_id
 
 
 def has_buildkit(client: Any) -> bool:
@@ -73,12 +72,16 @@ def has_buildkit(client: Any) -> bool:
 
 
 def push_with_engine(hook: DockerEngineHook, repository: str, tag: str, login: dict[str, str] | None) -> str:
-    """Push ``repository:tag``; returns the digest it has in the registry. Raises as `build_with_engine`."""
+    """Push ``repository:tag``; returns the digest it has in the registry. Raises as `build_with_engine`.
+
+    The name is taken away from the engine then: what it runs is named by digest, and a version that nobody runs would stay.
+    """
     failed, on, digest = "could not push the image", f"{repository}:{tag}", ""
     with hook.translated(failed, on):
         for event in hook.client.push(repository, tag=tag, stream=True, decode=True, auth_config=login):
             _raise_if_failed(event, failed, on, [])
             digest = (event.get("aux") or {}).get("Digest", digest)
+        hook.client.remove_image(on)
     return digest
 
 
@@ -114,8 +117,12 @@ def _raise_if_failed(event: dict[str, Any], failed: str, on: str, lines: list[st
     if "error" not in event:
         return
     said = str(event.get("errorDetail", {}).get("message") or event["error"])
-    told = f"{said}; its last lines: {' | '.join(lines[-_LAST_LINES:])}" if lines else said
-    raise translate_saying(told, failed, on)
+    error = translate_saying(said, failed, on)
+    if not lines:
+        raise error
+    # What a command of the build printed says nothing about the engine or the registry: "404 Not Found" may be a package's.
+    told = f"{said[:_LONGEST]}; its last lines: {' | '.join(lines[-_LAST_LINES:])[-_LONGEST:]}"
+    raise UnavailableError(failed, on=on, why=told, fix=error.fix if "no space" in said else "Mend what they say.")
 
 
 def _lines(event: dict[str, Any]) -> list[str]:

@@ -46,12 +46,13 @@ class Layout:
     def open_blob(self, digest: str) -> Iterator[BinaryIO]:
         """A blob as a stream, checked before it is given."""
         try:
-            with self._path(digest).open("rb") as stream:
-                self._expect(digest, f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
-                stream.seek(0)
-                yield stream
+            stream = self._path(digest).open("rb")
         except OSError as error:
             raise self._absent(digest, error) from error
+        with stream:
+            self._expect(digest, f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
+            stream.seek(0)
+            yield stream
 
     def _listed(self) -> list[dict[str, Any]]:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -12,10 +11,11 @@ from urllib.parse import urljoin
 from slipway.containers.blob_upload import BlobUpload
 from slipway.containers.descriptor import INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST, Manifest, digest_of
 from slipway.containers.registry_session import RegistrySession
-from slipway.core.errors import AbsentError, RejectedError
+from slipway.core.errors import AbsentError, RejectedError, UnavailableError
 
-_MANIFEST_LIMIT_BYTES = 4 * 1024 * 1024  # what the specification tells registries to accept
-_ANY = tuple(range(200, 500))  # that an upload cannot be cancelled does not matter: it lapses
+_LIMIT_BYTES = 4 * 1024 * 1024  # of manifests, as the specification has it, and of what else is read whole
+_PAGES = 100
+_ANY = tuple(range(200, 600))  # that an upload cannot be cancelled does not matter: it lapses
 _ACCEPT = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
 
 
@@ -41,10 +41,12 @@ class Registry:
             allowed=(200, 404),
             failed="could not read the image",
             headers=_ACCEPT,
+            stream=True,
         )
         if answer.status_code == 404:
+            answer.close()
             return None
-        found = Manifest(answer.content, answer.headers.get("Content-Type", OCI_MANIFEST).partition(";")[0])
+        found = Manifest(self._read(answer), answer.headers.get("Content-Type", OCI_MANIFEST).partition(";")[0])
         if reference.startswith("sha256:"):
             self._expect(reference, found.digest)
         return found
@@ -79,9 +81,10 @@ class Registry:
     def read_blob(self, digest: str) -> bytes:
         """A small blob, such as a configuration. Raises AbsentError, RejectedError."""
         url = self._session.url(f"blobs/{digest}")
-        answer = self._session.request("GET", url, allowed=(200,), failed="could not read a part of the image")
-        self._expect(digest, digest_of(answer.content))
-        return bytes(answer.content)
+        failed = "could not read a part of the image"
+        data = self._read(self._session.request("GET", url, allowed=(200,), failed=failed, stream=True))
+        self._expect(digest, digest_of(data))
+        return data
 
     @contextmanager
     def open_blob(self, digest: str) -> Iterator[BinaryIO]:
@@ -89,7 +92,7 @@ class Registry:
         url = self._session.url(f"blobs/{digest}")
         failed = "could not read a layer"
         with self._session.request("GET", url, allowed=(200,), failed=failed, stream=True) as answer:
-            hashed = _Hashed(answer.raw)
+            hashed = _Hashed(answer.raw, str(self.repository))
             yield hashed  # type: ignore[misc]
             while hashed.read(1 << 20):
                 pass
@@ -112,7 +115,7 @@ class Registry:
         """Open an upload and cancel it: whether the log-in may push here. Raises DeniedError, AbsentError."""
         url, failed = self._session.url("blobs/uploads/"), "could not push to the repository"
         answer = self._session.request("POST", url, allowed=(202,), failed=failed)
-        self._session.request("DELETE", urljoin(answer.url, answer.headers["Location"]), allowed=_ANY, failed=failed)
+        self._session.request("DELETE", self._session.location(answer), allowed=_ANY, failed=failed)
 
     @property
     def base_url(self) -> str:
@@ -121,17 +124,42 @@ class Registry:
 
     def referrers(self, digest: str) -> list[dict[str, Any]]:
         """Descriptors of the manifests whose subject is `digest`, by the referrers API or the tag that stands in for it."""
-        answer = self._session.request(
-            "GET",
-            self._session.url(f"referrers/{digest}"),
-            allowed=(200, 404),
-            failed="could not read what is attached to the image",
-            headers={"Accept": OCI_INDEX},
-        )
-        if answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith(OCI_INDEX):
-            return list(json.loads(answer.content).get("manifests", ()))
+        found: list[dict[str, Any]] = []
+        url = self._session.url(f"referrers/{digest}")
+        for _ in range(_PAGES):
+            answer = self._session.request(
+                "GET",
+                url,
+                allowed=(200, 404),
+                failed="could not read what is attached to the image",
+                headers={"Accept": OCI_INDEX},
+                stream=True,
+            )
+            if answer.status_code != 200 or not answer.headers.get("Content-Type", "").startswith(OCI_INDEX):
+                answer.close()
+                break
+            found += self._listed(Manifest(self._read(answer), OCI_INDEX))
+            following = answer.links.get("next", {}).get("url")
+            if following is None:
+                return found
+            url = urljoin(answer.url, following)
         index = self.find_manifest(referrers_tag(digest))
-        return list(index.value.get("manifests", ())) if index else []
+        return [*found, *(self._listed(index) if index else [])]
+
+    def _listed(self, index: Manifest) -> list[dict[str, Any]]:
+        listed = index.value.get("manifests") or []
+        return [one for one in listed if isinstance(one, dict) and isinstance(one.get("digest"), str)]
+
+    def _read(self, answer: Any) -> bytes:
+        """A body that is not large. Raises RejectedError: it is."""
+        source, data = _Hashed(answer.raw, str(self.repository)), b""
+        with answer:
+            while len(data) <= _LIMIT_BYTES and (more := source.read(_LIMIT_BYTES + 1)):
+                data += more
+        if len(data) > _LIMIT_BYTES:
+            why, fix = f"it is larger than {_LIMIT_BYTES:,} bytes", "Find out who pushed it."
+            raise RejectedError("could not read the image", on=str(self.repository), why=why, fix=fix)
+        return data
 
     def _expect(self, digest: str, found: str) -> None:
         if digest != found:
@@ -149,15 +177,21 @@ def referrers_tag(digest: str) -> str:
 
 
 class _Hashed:
-    """A stream that knows the digest of what was read from it."""
+    """A stream that knows the digest of what was read from it, and whose breaks are our errors."""
 
-    def __init__(self, raw: Any) -> None:
-        self._raw, self._hash = raw, hashlib.sha256()
+    def __init__(self, raw: Any, on: str) -> None:
+        self._raw, self._on, self._hash = raw, on, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        data = self._raw.read(None if size < 0 else size)
+        import urllib3.exceptions
+
+        try:
+            data = bytes(self._raw.read(None if size < 0 else size, decode_content=True))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            fix = "The next try reads it again."
+            raise UnavailableError("could not read from the registry", on=self._on, why=str(error), fix=fix) from error
         self._hash.update(data)
-        return bytes(data)
+        return data
 
     @property
     def digest(self) -> str:

@@ -41,7 +41,7 @@ def registry_login(registry: str, conn_id: str | None) -> dict[str, str] | None:
 
 def _login(connection: Any, registry: str) -> Login:
     host = connection.host or ""
-    named = urlsplit(host if "://" in host else f"//{host}").netloc
+    named = urlsplit(host if "://" in host else f"//{host}").netloc.rpartition("@")[2]  # a password may stand before it
     named = f"{named}:{connection.port}" if connection.port and ":" not in named else named
     on = f"connection {connection.conn_id}"
     if named != registry:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+_LATER = {429, 500, 502, 503, 504}
+
 
 @dataclass(frozen=True)
 class Login:
@@ -16,57 +18,65 @@ class Login:
     user: str = field(repr=False)
     password: str = field(repr=False)
 
+    @property
+    def basic(self) -> str:
+        """The header of Basic authentication (RFC 7617, UTF-8)."""
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
 
 class Authenticator:
     """The Authorization header of the requests to one repository, got when the registry first asks for it.
 
-    The token is kept for the process's requests and fetched anew when the registry refuses it.
+    `header` is the one that was made last, for the next request to begin with. Several threads may ask at once: each goes by
+    the header that it had sent itself.
     """
 
-    def __init__(self, session: Any, login: Login | None, timeout_seconds: float) -> None:
-        self._session, self._login, self._timeout = session, login, timeout_seconds
+    def __init__(self, session: Any, login: Login | None, base_url: str, timeout_seconds: float) -> None:
+        self._session, self._login, self._base_url, self._timeout = session, login, base_url, timeout_seconds
         self.header: str | None = None
 
-    def __call__(self, request: Any) -> Any:
-        """Put the header on a request; being its `auth`, it also keeps requests from looking for one in ~/.netrc."""
-        if self.header:
-            request.headers["Authorization"] = self.header
-        return request
-
-    def answer(self, challenge: str, url: str) -> bool:
-        """Make the header that `challenge` (a WWW-Authenticate header from `url`) asks for; False: nothing to try.
+    def answer(self, challenge: str, sent: str | None) -> str | None:
+        """The header that `challenge` (a WWW-Authenticate header) asks for after `sent` was refused; None: nothing to try.
 
         Raises:
-            requests.RequestException: the token server does not answer.
+            requests.RequestException: the token server does not answer, or says "later".
         """
-        scheme, _, rest = challenge.partition(" ")
-        if scheme.lower() == "basic":
-            return self._basic()
-        if scheme.lower() == "bearer":
-            return self._bearer(dict(re.findall(r'(\w+)="([^"]*)"', rest)), url)
-        return False
+        schemes = {scheme.lower() for scheme in re.findall(r"(?:^|,\s*)(bearer|basic)\b", challenge, re.IGNORECASE)}
+        made = self._bearer(challenge) if "bearer" in schemes else None
+        if made is None and "basic" in schemes and self._login:
+            made = self._login.basic
+        if made is None or made == sent:
+            return None
+        self.header = made
+        return made
 
-    def _basic(self) -> bool:
-        if self._login is None:
-            return False
-        made = "Basic " + base64.b64encode(f"{self._login.user}:{self._login.password}".encode()).decode()
-        self.header, before = made, self.header
-        return made != before
-
-    def _bearer(self, challenge: dict[str, str], url: str) -> bool:
-        realm = challenge.get("realm", "")
+    def _bearer(self, challenge: str) -> str | None:
+        asked: dict[str, str] = {}
+        for name, value in re.findall(r'(\w+)="([^"]*)"', challenge[challenge.lower().find("bearer") :]):
+            asked.setdefault(name, value)  # a second challenge may follow, with a realm of its own
+        realm = asked.get("realm", "")
         # A password goes to no server that is reached less safely than the registry itself.
-        if urlsplit(realm).scheme not in {"https", urlsplit(url).scheme}:
-            return False
+        if urlsplit(realm).scheme not in {"https", urlsplit(self._base_url).scheme}:
+            return None
         answer = self._session.get(
             realm,
-            params={name: challenge[name] for name in ("service", "scope") if name in challenge},
-            auth=(self._login.user, self._login.password) if self._login else None,
+            params={"service": asked.get("service"), "scope": asked.get("scope", "").split() or None},
+            auth=with_header(self._login.basic if self._login else None),
             timeout=self._timeout,
         )
-        if answer.status_code != 200:
-            return False
-        found = answer.json()
-        token = found.get("token") or found.get("access_token")
-        self.header = f"Bearer {token}" if token else None
-        return bool(token)
+        if answer.status_code in _LATER:
+            answer.raise_for_status()
+        found = answer.json() if answer.status_code == 200 else {}
+        token = (found.get("token") or found.get("access_token")) if isinstance(found, dict) else None
+        return f"Bearer {token}" if token else None
+
+
+def with_header(header: str | None) -> Any:
+    """An `auth` for requests that sets this header or none; without any, requests would look into ~/.netrc."""
+
+    def put(request: Any) -> Any:
+        if header:
+            request.headers["Authorization"] = header
+        return request
+
+    return put

@@ -6,8 +6,9 @@ import errno
 import time
 from functools import cached_property
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from slipway.containers.registry_login import Authenticator, Login
+from slipway.containers.registry_login import Authenticator, Login, with_header
 from slipway.containers.repository import Repository
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, SlipwayError, UnavailableError
 
@@ -47,7 +48,7 @@ class RegistrySession:
 
     @cached_property
     def _authenticator(self) -> Authenticator:
-        return Authenticator(self._http, self._login, _TIMEOUT_SECONDS)
+        return Authenticator(self._http, self._login, self.base_url, _TIMEOUT_SECONDS)
 
     def url(self, path: str) -> str:
         """The address of something in the repository, e.g. ``blobs/sha256:..``."""
@@ -87,14 +88,39 @@ class RegistrySession:
         """One request, tried once; the caller looks at the status. Raises requests.RequestException."""
         return self._authorized(method, url, options)
 
+    def location(self, answer: Any) -> str:
+        """Where an answer says to go on; the registry may name it without its host, or, behind a proxy, by plain HTTP.
+
+        Raises:
+            UnavailableError: it does not say.
+        """
+        if "Location" not in answer.headers:
+            raise self.malformed("its answer has no Location")
+        found, home = urlsplit(urljoin(answer.url, answer.headers["Location"])), urlsplit(self.base_url)
+        return str(found._replace(scheme=home.scheme).geturl() if found.netloc == home.netloc else found.geturl())
+
+    def malformed(self, why: str) -> UnavailableError:
+        """The error of an answer that is against the specification."""
+        fix = "Is there a proxy in between that answers for it? The registry's log says more."
+        return UnavailableError("could not understand the registry", on=str(self.repository), why=why, fix=fix)
+
     def _authorized(self, method: str, url: str, options: dict[str, Any]) -> Any:
-        answer = self._send(method, url, options)
-        if answer.status_code == 401 and self._authenticator.answer(answer.headers.get("WWW-Authenticate", ""), url):
-            answer = self._send(method, url, options)
+        """The log-in is for the registry alone: not for a storage that it sends us to, nor for what that asks for."""
+        if not self._is_home(url):
+            return self._send(method, url, options, None)
+        sent = self._authenticator.header
+        answer = self._send(method, url, options, sent)
+        if answer.status_code == 401 and self._is_home(answer.url):
+            challenge = ", ".join(answer.raw.headers.getlist("WWW-Authenticate"))
+            if made := self._authenticator.answer(challenge, sent):
+                return self._send(method, url, options, made)
         return answer
 
-    def _send(self, method: str, url: str, options: dict[str, Any]) -> Any:
-        return self._http.request(method, url, auth=self._authenticator, timeout=_TIMEOUT_SECONDS, **options)
+    def _is_home(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self.base_url)[:2]
+
+    def _send(self, method: str, url: str, options: dict[str, Any], header: str | None) -> Any:
+        return self._http.request(method, url, auth=with_header(header), timeout=_TIMEOUT_SECONDS, **options)
 
     def unreachable(self, failed: str, error: Exception) -> UnavailableError:
         """The error when no answer comes."""
@@ -131,10 +157,12 @@ def _detail(answer: Any) -> str:
         error = answer.json()["errors"][0]
         space = ", no space left on its disk" if _says_no_space(error.get("detail")) else ""
         return f" ({error['code']}: {str(error.get('message', ''))[:200]}{space})"
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return ""
 
 
 def _says_no_space(detail: Any) -> bool:
     """The usual registry gives the failed system call as a structure; 28 is ENOSPC."""
-    return isinstance(detail, dict) and (detail.get("Enclosed") or detail).get("Err") == errno.ENOSPC
+    inner = detail.get("Enclosed") if isinstance(detail, dict) else None
+    found = inner if isinstance(inner, dict) else detail
+    return isinstance(found, dict) and found.get("Err") == errno.ENOSPC

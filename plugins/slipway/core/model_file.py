@@ -115,6 +115,10 @@ class Image(Section):
     def _an_engine_to_build_with(self) -> Image:
         if self.builder == "engine" and self.engine_conn_id is None:
             raise ValueError("builder: engine together with engine_conn_id, the Docker engine's Airflow connection")
+        if self.builder == "engine" and (self.base or "").startswith("oci:"):
+            raise ValueError(
+                "builder: daemonless together with a base of oci:; an engine takes its base from a registry"
+            )
         return self
 
     @property

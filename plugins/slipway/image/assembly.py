@@ -54,13 +54,22 @@ def read_image(source: Source, reference: str) -> Image:
     manifest = source.get_manifest(reference)
     if manifest.media_type in INDEXES:
         manifest = source.get_manifest(_for_this_platform(manifest, reference))
-    value = manifest.value
-    unknown = [layer["mediaType"] for layer in value.get("layers", ()) if layer["mediaType"] not in LAYER_TYPES]
-    if "config" not in value or unknown:
-        why = f"it holds {unknown[0]}" if unknown else "it is no image"
-        fix = "Build the serving base again."
-        raise RejectedError("could not use the base image", on=reference, why=why, fix=fix)
-    return Image(manifest, source.read_blob(value["config"]["digest"]))
+    try:
+        image = Image(manifest, source.read_blob(manifest.value["config"]["digest"]))
+        kinds = [layer["mediaType"] for layer in image.layers]
+        sound = len(image.settings["rootfs"]["diff_ids"]) == len(kinds)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _no_image(reference, "it is no image") from error
+    if unknown := [kind for kind in kinds if kind not in LAYER_TYPES]:
+        raise _no_image(reference, f"it holds {unknown[0]!r:.100}")
+    if not sound:
+        raise _no_image(reference, "its configuration names other layers than its manifest")
+    return image
+
+
+def _no_image(reference: str, why: str) -> RejectedError:
+    fix = "Build the image again, or name another one."
+    return RejectedError("could not use the image", on=reference, why=why, fix=fix)
 
 
 def _for_this_platform(index: Manifest, reference: str) -> str:
@@ -74,7 +83,8 @@ def _for_this_platform(index: Manifest, reference: str) -> str:
 
 
 def _platforms(index: Manifest) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return [(item, item.get("platform", {})) for item in index.value.get("manifests", ())]
+    listed = index.value.get("manifests") or []
+    return [(item, item.get("platform") or {}) for item in listed if isinstance(item, dict)]
 
 
 def add_layer(base: Image, layer: Layer, recipe: Recipe) -> Image:

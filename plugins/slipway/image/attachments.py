@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
 
 from slipway.containers.registry import Registry
 from slipway.core.bundle import Metadata
+from slipway.core.errors import RejectedError
 from slipway.image import provenance, sbom, signature
 from slipway.image.artifact import Artifact
 from slipway.image.assembly import Image
-from slipway.image.base_sbom import find_sbom, make_sbom
+from slipway.image.base_sbom import attached_sboms, make_sbom
 from slipway.image.base_source import BaseSource
-from slipway.image.keys import SigningKey, VerifyingKey
+from slipway.image.keys import SigningKey
 from slipway.image.push import attach
 from slipway.image.recipe import Recipe
 
@@ -33,9 +34,7 @@ def attach_all(
     there = {str(one.get("artifactType")) for one in registry.referrers(image.manifest.digest)}
     repository, digest = str(registry.repository), image.manifest.digest
     done = []
-    if sbom.MEDIA_TYPE not in there:
-        bill = sbom.sbom_of_image(_base_sbom(base), metadata, recipe.bundle_digest, repository)
-        attach(registry, sbom.sbom_artifact(bill), image.manifest)
+    if attach(registry, _sbom(base, metadata, recipe.bundle_digest, repository), image.manifest):
         done.append("SBOM")
     made = provenance.provenance_artifact(_build(repository, digest, base, recipe, metadata, run_id), key)
     if made.artifact_type not in there:
@@ -48,25 +47,14 @@ def attach_all(
     return tuple(done)
 
 
-def verify_signature(registry: Registry, digest: str, key: VerifyingKey) -> None:
-    """Hold the signatures of an image against a key. Raises RejectedError: none of them is by it."""
-    signature.verify_image(_signatures(registry, digest), repository=str(registry.repository), digest=digest, key=key)
-
-
-def _signatures(registry: Registry, digest: str) -> Iterator[Artifact]:
-    for found in registry.referrers(digest):
-        if found.get("artifactType") != signature.ARTIFACT_TYPE:
-            continue
-        for layer in registry.get_manifest(found["digest"]).value.get("layers", ()):
-            data = registry.read_blob(layer["digest"])
-            yield Artifact(signature.ARTIFACT_TYPE, layer["mediaType"], data, layer.get("annotations") or {})
-
-
-def _base_sbom(base: BaseSource) -> bytes:
-    """The one that is attached to the base, or else one made of its layers."""
-    if isinstance(base.source, Registry) and (found := find_sbom(base.source, base.image)):
-        return found
-    return make_sbom(base.source, base.image, base.name)
+def _sbom(base: BaseSource, metadata: Metadata, bundle_digest: str, repository: str) -> Artifact:
+    """From the bill that is attached to the base, or else from the base's layers; what others attached may be anything."""
+    if isinstance(base.source, Registry):
+        for found in attached_sboms(base.source, base.image):
+            with contextlib.suppress(RejectedError):
+                return sbom.sbom_artifact(sbom.sbom_of_image(found, metadata, bundle_digest, repository))
+    made = make_sbom(base.source, base.image, base.name)
+    return sbom.sbom_artifact(sbom.sbom_of_image(made, metadata, bundle_digest, repository))
 
 
 def _build(

@@ -10,13 +10,16 @@ from slipway.containers.engine import build_with_engine, push_with_engine
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.bundle import Runtime
-from slipway.core.errors import AbsentError
+from slipway.core.errors import AbsentError, RejectedError
 from slipway.image.assembly import read_image
-from slipway.image.base_sbom import find_sbom, make_sbom
+from slipway.image.base_sbom import attached_sboms, make_sbom
 from slipway.image.build_context import base_context, serving_id
+from slipway.image.keys import SigningKey
 from slipway.image.pins import Pins
 from slipway.image.push import attach
 from slipway.image.sbom import sbom_artifact
+from slipway.image.signature import sign_image, signature_tag
+from slipway.image.signatures import verify_signature
 
 _RUNTIME_ARGUMENT = "RUNTIME"
 
@@ -40,36 +43,58 @@ class BaseBuild:
     log: Callable[..., None]
 
 
-def ensure_base(registry: Registry, runtime: Runtime, pins: Pins, build: BaseBuild) -> tuple[str, bool]:
+def ensure_base(
+    registry: Registry, runtime: Runtime, pins: Pins, build: BaseBuild, key: SigningKey | None = None
+) -> tuple[str, bool]:
     """The base for bundles that `runtime` serves, ``registry/path@sha256:..``, and whether it was built now.
+
+    All models share it, so two may build it at once: each goes on with the one that it noted first, by digest, whatever its
+    tag names later. With a key, one that is not signed by it is built anew.
 
     Raises:
         AbsentError: the registry has none, and there is no engine to build it with.
-        RejectedError: another image is under its tag than the one used before.
     """
     build_args = {**build.build_args, _RUNTIME_ARGUMENT: runtime}
-    tag = f"{runtime}-{serving_id(build.serving, build_args)[:16]}"
-    found = registry.find_manifest(tag)
-    pins.expect(str(registry.repository), tag, found.digest if found else None)
+    name, tag = str(registry.repository), f"{runtime}-{serving_id(build.serving, build_args)[:16]}"
+    digest = _find(registry, pins.find(name, tag), key) or _find(registry, tag, key)
+    built = digest is None
+    if digest is None:
+        digest = _build(registry, tag, build, build_args)
+    image = read_image(registry, digest)
+    if key:
+        attach(
+            registry, sign_image(name, image.manifest.digest, key), image.manifest, signature_tag(image.manifest.digest)
+        )
+    pins.note(name, tag, digest)
+    if not any(attached_sboms(registry, image)):
+        attach(registry, sbom_artifact(make_sbom(registry, image, name)), image.manifest)
+    return registry.repository.at(image.manifest.digest), built
+
+
+def _find(registry: Registry, reference: str | None, key: SigningKey | None) -> str | None:
+    """The digest of a base that is there and, where there is a key, signed by it."""
+    found = registry.find_manifest(reference) if reference else None
     if found is None:
-        _build(registry, tag, build, build_args)
-    image = read_image(registry, tag)
-    pins.note(tag, image.manifest.digest)
-    if find_sbom(registry, image) is None:
-        attach(registry, sbom_artifact(make_sbom(registry, image, str(registry.repository))), image.manifest)
-    return registry.repository.at(image.manifest.digest), found is None
+        return None
+    if key:
+        try:
+            verify_signature(registry, read_image(registry, found.digest).manifest.digest, key.public)
+        except RejectedError:
+            return None
+    return found.digest
 
 
-def _build(registry: Registry, tag: str, build: BaseBuild, build_args: dict[str, str]) -> None:
+def _build(registry: Registry, tag: str, build: BaseBuild, build_args: dict[str, str]) -> str:
     name = f"{registry.repository}:{tag}"
     if build.engine is None:
         raise AbsentError(
             "could not find the serving base",
             on=name,
-            why="the registry has no image of this version of serving/, and image.engine_conn_id names no engine to build it",
+            why="the registry has no image of this version of serving/ (that is signed by our key, if there is one), "
+            "and image.engine_conn_id names no engine to build it",
             fix="Name a Docker engine in image.engine_conn_id for one run, or build and push it by hand: "
             f"docker build --build-arg {_RUNTIME_ARGUMENT}={build_args[_RUNTIME_ARGUMENT]} -t {name} serving/",
         )
     with base_context(build.serving) as context:
         build_with_engine(build.engine, context, name=name, build_args=build_args, log=build.log)
-    push_with_engine(build.engine, str(registry.repository), tag, build.login)
+    return push_with_engine(build.engine, str(registry.repository), tag, build.login)

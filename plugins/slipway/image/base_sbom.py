@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import BinaryIO
 
@@ -11,15 +11,16 @@ from slipway.image import sbom
 from slipway.image.assembly import Image
 from slipway.image.packages import find_packages
 from slipway.image.push import LayerSource
+from slipway.image.signatures import referrer_layers
 
 
-def find_sbom(registry: Registry, image: Image) -> bytes | None:
-    """The bill of materials that is attached to an image, or None."""
-    attached = [one for one in registry.referrers(image.manifest.digest) if one.get("artifactType") == sbom.MEDIA_TYPE]
-    if not attached:
-        return None
-    manifest = registry.get_manifest(attached[0]["digest"])
-    return registry.read_blob(manifest.value["layers"][0]["digest"])
+def attached_sboms(registry: Registry, image: Image) -> Iterator[bytes]:
+    """The bills of materials that are attached to an image, whoever attached them."""
+    for found in registry.referrers(image.manifest.digest):
+        if found.get("artifactType") != sbom.MEDIA_TYPE:
+            continue
+        for layer in referrer_layers(registry, found):
+            yield registry.read_blob(layer["digest"])
 
 
 def make_sbom(source: LayerSource, image: Image, name: str) -> bytes:

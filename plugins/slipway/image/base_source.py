@@ -32,8 +32,8 @@ class BaseSource:
 
 def base_in_registry(registry: Registry, name: str) -> BaseSource:
     """``registry/path@sha256:..``. Raises AbsentError, RejectedError."""
-    digest = split_image(name)[1]
-    return BaseSource(name, digest, read_image(registry, digest), registry)
+    image = read_image(registry, split_image(name)[1])  # of several platforms, this one's
+    return BaseSource(registry.repository.at(image.manifest.digest), image.manifest.digest, image, registry)
 
 
 def base_in_layout(address: str) -> BaseSource:

@@ -13,7 +13,7 @@ from slipway.containers.registry_hook import open_registry, registry_login
 from slipway.containers.repository import Repository, split_image
 from slipway.core.bundle import MANIFEST, METADATA, Manifest, Metadata
 from slipway.core.model_file import Image as ImageSection
-from slipway.image.attachments import attach_all, verify_signature
+from slipway.image.attachments import attach_all
 from slipway.image.base_image import BaseBuild, ensure_base
 from slipway.image.base_source import LAYOUT_SCHEME, BaseSource, base_in_layout, base_in_registry
 from slipway.image.keys import SigningKey
@@ -21,6 +21,7 @@ from slipway.image.layer import write_bundle_layer
 from slipway.image.model_image import Engine, ensure_image
 from slipway.image.pins import Pins
 from slipway.image.recipe import make_recipe
+from slipway.image.signatures import verify_signature
 from slipway.image.signing_hook import SigningHook
 from slipway.storage.bundle_download import ensure_bundle
 from slipway.storage.object_store import ObjectStore
@@ -75,7 +76,7 @@ class ImageJob:
             self.log,
         )
         metadata = Metadata.model_validate_json(self.store.read(f"{key}{METADATA}"))
-        return ensure_base(self._registry(repository), metadata.runtime, Pins(self.store), build)
+        return ensure_base(self._registry(repository), metadata.runtime, Pins(self.store), build, self._signing_key())
 
     def ensure_image(self, key: str, digest: str, base: str, *, description: str, run_id: str) -> Built:
         """The image of the bundle at `key` on `base`, in the registry, with all that belongs to it attached.
@@ -83,6 +84,7 @@ class ImageJob:
         Raises:
             RejectedError: a digest is not what it should be. Others as `model_image.ensure_image`.
         """
+        signing_key = self._signing_key()  # before anything is pushed
         with TemporaryDirectory(prefix="slipway-image-") as folder:
             bundle = ensure_bundle(self.store, key, digest, Path(folder))
             metadata = Metadata.model_validate_json((bundle / METADATA).read_bytes())
@@ -100,7 +102,7 @@ class ImageJob:
             )
             registry = self._registry(Repository.parse(self.section.repository))
             image, changed = ensure_image(registry, source, layer, recipe, Pins(self.store), self._engine(source))
-        attached = attach_all(registry, image, source, recipe, metadata, key=self._signing_key(), run_id=run_id)
+        attached = attach_all(registry, image, source, recipe, metadata, key=signing_key, run_id=run_id)
         return Built(registry.repository.at(image.manifest.digest), recipe.tag, changed, attached)
 
     def verify(self, image: str) -> None:

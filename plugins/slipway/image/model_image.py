@@ -54,19 +54,21 @@ def ensure_image(
     name, found = str(registry.repository), registry.find_manifest(recipe.tag)
     pins.expect(name, recipe.tag, found.digest if found else None)
     if engine is None:
-        wanted = add_layer(base.image, layer, recipe)
-        _expect_digest(name, recipe, wanted, found.digest if found else None)
+        image = add_layer(base.image, layer, recipe)
+        digest = image.manifest.digest
+        _expect_digest(name, recipe, image, found.digest if found else None)
         if found is None:
-            push_image(registry, wanted, layer, base.source, recipe.tag)
-    elif found is None:
-        _build(engine, registry, base, layer, recipe)
-    image = read_image(registry, recipe.tag)
-    _expect_contents(name, recipe, base.image, image, layer)
-    pins.note(recipe.tag, image.manifest.digest)
+            push_image(registry, image, layer, base.source, recipe.tag)
+    else:
+        digest = found.digest if found else _build(engine, registry, base, layer, recipe)
+        image = read_image(registry, digest)
+        _expect_contents(name, recipe, base.image, image, layer)
+    pins.note(name, recipe.tag, digest)
     return image, found is None
 
 
-def _build(engine: Engine, registry: Registry, base: BaseSource, layer: Layer, recipe: Recipe) -> None:
+def _build(engine: Engine, registry: Registry, base: BaseSource, layer: Layer, recipe: Recipe) -> str:
+    """Build and push; returns the digest. The engine keeps the layers for a while, but no name of ours."""
     repository = str(registry.repository)
     if not has_image(engine.hook, base.name):
         pull_with_engine(engine.hook, base.name, engine.base_login)
@@ -79,7 +81,7 @@ def _build(engine: Engine, registry: Registry, base: BaseSource, layer: Layer, r
             build_args={"BASE": base.name},
             log=engine.log,
         )
-    push_with_engine(engine.hook, repository, recipe.tag, engine.login)
+    return push_with_engine(engine.hook, repository, recipe.tag, engine.login)
 
 
 def _expect_digest(name: str, recipe: Recipe, wanted: Image, found: str | None) -> None:

@@ -8,6 +8,7 @@ from slipway.core.bundle import Metadata
 from slipway.core.identity import content_id, short
 
 BUNDLE_VARIABLE = "SLIPWAY_BUNDLE_DIGEST"
+_VERSION = 1  # counted up when the same facts make another image, so that the older one is not taken for a stranger's
 _OCI = "org.opencontainers.image"
 
 
@@ -40,7 +41,15 @@ class Recipe:
     def tag(self) -> str:
         """For people, and to find the image again: the model version, then all that the image depends on."""
         version = self.labels[f"{_OCI}.version"]
-        facts = [self.base_digest, self.bundle_digest, self.layer_digest, self.created, self.builder, self.labels]
+        facts = [
+            _VERSION,
+            self.base_digest,
+            self.bundle_digest,
+            self.layer_digest,
+            self.created,
+            self.builder,
+            self.labels,
+        ]
         return f"{version}-{content_id(facts)[:12]}"
 
 

@@ -135,7 +135,8 @@ def test_a_password_goes_to_no_server_that_is_reached_less_safely(tokens: TokenS
         def get(self, url: str, **_: Any) -> Any:
             asked.append(url)
 
-    found = Authenticator(Session(), Login("slipway", "right"), 5).answer(
-        f'Bearer realm="http://127.0.0.1:{tokens.server_port}/token",service="s"', "https://registry.example.com/v2/x"
+    challenge = f'Bearer realm="http://127.0.0.1:{tokens.server_port}/token",service="s"'
+    found = Authenticator(Session(), Login("slipway", "right"), "https://registry.example.com/v2", 5).answer(
+        challenge, None
     )
-    assert (found, asked) == (False, [])
+    assert (found, asked) == (None, [])
