@@ -29,7 +29,8 @@ def attach_all(
 ) -> tuple[str, ...]:
     """Attach what is not attached yet; returns the names of what was.
 
-    A provenance tells of the run that built the image: a later run that finds the image adds none of its own.
+    A provenance tells of the run that built the image: a later run adds none of its own, unless it is the first with a key,
+    which seals what only it can vouch for.
     """
     there = {str(one.get("artifactType")) for one in registry.referrers(image.manifest.digest)}
     repository, digest = str(registry.repository), image.manifest.digest

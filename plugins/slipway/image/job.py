@@ -12,6 +12,7 @@ from slipway.containers.registry import Registry
 from slipway.containers.registry_hook import open_registry, registry_login
 from slipway.containers.repository import Repository, split_image
 from slipway.core.bundle import MANIFEST, METADATA, Manifest, Metadata
+from slipway.core.errors import UnavailableError
 from slipway.core.model_file import Image as ImageSection
 from slipway.image.attachments import attach_all
 from slipway.image.base_image import BaseBuild, ensure_base
@@ -83,7 +84,15 @@ class ImageJob:
 
         Raises:
             RejectedError: a digest is not what it should be. Others as `model_image.ensure_image`.
+            UnavailableError: this machine's disk is full.
         """
+        try:
+            return self._ensure_image(key, digest, base, description, run_id)
+        except OSError as error:
+            fix = "Free space where temporary files go (TMPDIR), then clear this task."
+            raise UnavailableError("could not build the image", on=key, why=str(error), fix=fix) from error
+
+    def _ensure_image(self, key: str, digest: str, base: str, description: str, run_id: str) -> Built:
         signing_key = self._signing_key()  # before anything is pushed
         with TemporaryDirectory(prefix="slipway-image-") as folder:
             bundle = ensure_bundle(self.store, key, digest, Path(folder))

@@ -92,7 +92,8 @@ def attestation_tag(digest: str) -> str:
 
 
 def _materials(build: Build) -> list[dict[str, Any]]:
-    base = {"name": "base image", "uri": f"docker://{build.base_image}", "digest": _digest_set(build.base_digest)}
+    uri = build.base_image if build.base_image.startswith("oci:") else f"docker://{build.base_image}"
+    base = {"name": "base image", "uri": uri, "digest": _digest_set(build.base_digest)}
     bundle = {"name": "bundle", "digest": _digest_set(build.bundle_digest)}
     dataset: dict[str, Any] = {"name": "dataset", "uri": f"urn:x-slipway:dataset:{build.dataset_id}"}
     if re.fullmatch(r"[0-9a-f]{64}", build.dataset_id):

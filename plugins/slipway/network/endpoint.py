@@ -69,10 +69,22 @@ def _containers(model: ModelFile) -> list[Endpoint]:
     image = model.image
     if image is None:
         return []
-    name = f"registry {image.repository}"
-    registry: Endpoint = {"name": name, "kind": "registry", "address": image.repository, "conn_id": image.conn_id}
+    pushed = [
+        image.repository,
+        *([image.base_repository] if image.engine_conn_id and "@" not in image.base_repository else []),
+    ]
     engines = [image.engine_conn_id, *(deployment.docker.conn_id for deployment in model.deploy if deployment.docker)]
-    return [registry, *(_engine(conn_id) for conn_id in dict.fromkeys(engines) if conn_id)]
+    own = image.repository.partition("/")[0]  # the log-in is that registry's
+    registries = [
+        _registry(repository, image.conn_id if repository.partition("/")[0] == own else None)
+        for repository in pushed
+        if not repository.startswith("oci:")
+    ]
+    return [*registries, *(_engine(conn_id) for conn_id in dict.fromkeys(engines) if conn_id)]
+
+
+def _registry(repository: str, conn_id: str | None) -> Endpoint:
+    return {"name": f"registry {repository}", "kind": "registry", "address": repository, "conn_id": conn_id}
 
 
 def _engine(conn_id: str) -> Endpoint:

@@ -57,6 +57,12 @@ def test_each_engine_is_asked_once() -> None:
             "address": "registry.example.com/iris",
             "conn_id": "reg",
         },
+        {
+            "name": "registry registry.example.com/slipway-serving",
+            "kind": "registry",
+            "address": "registry.example.com/slipway-serving",
+            "conn_id": "reg",
+        },
         {"name": "Docker engine builder", "kind": "docker", "address": "builder", "conn_id": "builder"},
     ]
 
