@@ -30,6 +30,7 @@ touching the endpoint; `force` deploys whatever was measured.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +137,10 @@ def deliver_model(model: ModelFile) -> DAG:
             )
             approvals = approval_tasks(model, decide_release, run)
 
-        with TaskGroup("image"):
+        with group("image", model.image):
             images = image_tasks(model, evaluate_model, decide_release, run)
 
-        with TaskGroup("rollout"):
+        with group("rollout", served(model)):
             given = {
                 **run,
                 "bundle": evaluate_model.output,
@@ -148,13 +149,13 @@ def deliver_model(model: ModelFile) -> DAG:
             }
             rollouts = [target_task(TARGETS, model, deployment, "roll_out", given) for deployment in served(model)]
 
-        with TaskGroup("firewall"):
+        with group("firewall", security_groups(model)):
             firewalls = [
                 SyncSecurityGroupOperator(task_id=f"sync_security_group_{number}", rule_set=rule_set, **run)
                 for number, rule_set in enumerate(security_groups(model), start=1)
             ]
 
-        with TaskGroup("verification"):
+        with group("verification", served(model)):
             verifications = [
                 VerifyEndpointOperator(
                     task_id="verify_endpoint",
@@ -196,6 +197,11 @@ def deliver_model(model: ModelFile) -> DAG:
     # After the tasks: each would take a deep copy of the form, which was half of the time that a parse takes.
     dag.params = ParamsDict(trigger_form(model))
     return dag
+
+
+def group(name: str, declared: Any) -> AbstractContextManager[Any]:
+    """A box in the grid for what the model file declares, and none for what it does not."""
+    return TaskGroup(name) if declared else nullcontext()
 
 
 def approval_tasks(model: ModelFile, decide_release: DecideReleaseOperator, run: dict) -> list[BaseOperator]:

@@ -175,3 +175,19 @@ def test_a_model_without_targets_is_trained_and_recorded_only(dags_folder: Path)
     path.write_text(path.read_text().replace("deploy:\n  - process: {port: 0, workers: 1}\n", ""))
     dag = load(dags_folder)[0]["deliver_flights"]
     assert dag.get_task("gate.decide_release").downstream_task_ids >= {"promotion.promote_release"}
+
+
+def test_a_docker_host_needs_an_image_first_and_what_is_not_declared_has_no_box(dags_folder: Path) -> None:
+    path = dags_folder / "models" / "flights.yaml"
+    image = "image: {repository: registry.example.com/flights, signing_conn_id: signer, conn_id: reg}\n"
+    path.write_text(image + path.read_text().replace("process: {port: 0, workers: 1}", "docker: {port: 5001}"))
+    dag = load(dags_folder)[0]["deliver_flights"]
+    order = [task.task_id for task in dag.topological_sort()]
+    chain = [f"image.{name}" for name in ("ensure_base_image", "build_image", "verify_image")]
+    chain += ["rollout.roll_out_docker", "verification.verify_endpoint", "promotion.promote_release"]
+    assert [name for name in order if name in chain] == chain
+    assert dag.get_task("rollout.roll_out_docker").registry_conn_id == "reg"
+    assert "undo.restore_docker" in order
+    assert set(dag.task_group.children) == {
+        "connectivity", "dataset", "training", "gate", "image", "rollout", "verification", "undo", "promotion", "delivered",
+    }  # fmt: skip
