@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
@@ -9,7 +10,7 @@ from typing import Any, BinaryIO
 from slipway.containers.buildkit_trace import printed_lines
 from slipway.containers.engine_errors import translate_saying
 from slipway.containers.engine_hook import DockerEngineHook
-from slipway.core.errors import UnavailableError
+from slipway.core.errors import AbsentError, ConflictError, UnavailableError
 
 _BUILDKIT_SINCE = (1, 39)  # Docker 18.09
 _LAST_LINES = 15
@@ -72,17 +73,21 @@ def has_buildkit(client: Any) -> bool:
 
 
 def push_with_engine(hook: DockerEngineHook, repository: str, tag: str, login: dict[str, str] | None) -> str:
-    """Push ``repository:tag``; returns the digest it has in the registry. Raises as `build_with_engine`.
-
-    The name is taken away from the engine then: what it runs is named by digest, and a version that nobody runs would stay.
-    """
+    """Push ``repository:tag``; returns the digest it has in the registry. Raises as `build_with_engine`."""
     failed, on, digest = "could not push the image", f"{repository}:{tag}", ""
     with hook.translated(failed, on):
         for event in hook.client.push(repository, tag=tag, stream=True, decode=True, auth_config=login):
             _raise_if_failed(event, failed, on, [])
             digest = (event.get("aux") or {}).get("Digest", digest)
-        hook.client.remove_image(on)
     return digest
+
+
+def forget_name(hook: DockerEngineHook, name: str) -> None:
+    """Take a name that was pushed from the engine, where what nobody runs would stay for ever; what runs is named by digest."""
+    failed = "could not remove the name of the pushed image"
+    # Somebody was faster, or a container has it by this name.
+    with contextlib.suppress(AbsentError, ConflictError), hook.translated(failed, name):
+        hook.client.remove_image(name)
 
 
 def pull_with_engine(hook: DockerEngineHook, image: str, login: dict[str, str] | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway.containers.engine import build_with_engine, push_with_engine
+from slipway.containers.engine import build_with_engine, forget_name, push_with_engine
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.bundle import Runtime
@@ -97,4 +97,6 @@ def _build(registry: Registry, tag: str, build: BaseBuild, build_args: dict[str,
         )
     with base_context(build.serving) as context:
         build_with_engine(build.engine, context, name=name, build_args=build_args, log=build.log)
-    return push_with_engine(build.engine, str(registry.repository), tag, build.login)
+    digest = push_with_engine(build.engine, str(registry.repository), tag, build.login)
+    forget_name(build.engine, name)
+    return digest

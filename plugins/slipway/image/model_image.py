@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slipway.containers.engine import build_with_engine, has_image, pull_with_engine, push_with_engine
+from slipway.containers.engine import build_with_engine, forget_name, has_image, pull_with_engine, push_with_engine
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.errors import RejectedError
@@ -81,7 +81,9 @@ def _build(engine: Engine, registry: Registry, base: BaseSource, layer: Layer, r
             build_args={"BASE": base.name},
             log=engine.log,
         )
-    return push_with_engine(engine.hook, repository, recipe.tag, engine.login)
+    digest = push_with_engine(engine.hook, repository, recipe.tag, engine.login)
+    forget_name(engine.hook, f"{repository}:{recipe.tag}")
+    return digest
 
 
 def _expect_digest(name: str, recipe: Recipe, wanted: Image, found: str | None) -> None:
