@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import runpy
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bcrypt
 import pytest
+from werkzeug.security import check_password_hash, generate_password_hash
 
 from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
 from slipway.rollout.process import ProcessTarget, Serving
@@ -41,6 +44,55 @@ def test_the_registrys_log_in_is_written_once_and_again_for_another_password(tmp
     assert user == "slipway"
     assert bcrypt.checkpw(b"second", hashed.encode())
     assert not bcrypt.checkpw(b"first", hashed.encode())
+
+
+class LogIns:
+    """As much of Airflow's security manager as prepare.py uses."""
+
+    def __init__(self, *, works: bool = True) -> None:
+        self.works, self.hashed, self.writes = works, "", 0
+
+    def find_user(self, _name: str) -> Any:
+        return SimpleNamespace(id=1, password=self.hashed) if self.hashed else None
+
+    def find_role(self, name: str) -> str:
+        return name
+
+    def add_user(self, *fields: str) -> bool:
+        return self.reset_password(1, fields[-1])
+
+    def reset_password(self, _user: int, password: str) -> bool:
+        self.writes += 1
+        self.hashed = generate_password_hash(password) if self.works else self.hashed
+        return self.works
+
+
+def ensure_admin(log_ins: LogIns, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prepare.py does with these log-ins."""
+    module: Any = ModuleType("utils")
+    module.get_application_builder = lambda: contextlib.nullcontext(SimpleNamespace(sm=log_ins))
+    monkeypatch.setitem(sys.modules, "airflow.providers.fab.auth_manager.cli_commands.utils", module)
+    runpy.run_path(str(AIRFLOW / "bin" / "prepare.py"))["ensure_admin"](password)
+
+
+def test_the_admins_password_is_set_only_when_it_is_another_as_that_ends_all_sessions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log_ins = LogIns()
+    for password, writes in (("first", 1), ("first", 1), ("second", 2), ("second", 2)):
+        ensure_admin(log_ins, password, monkeypatch)
+        assert log_ins.writes == writes
+        assert check_password_hash(log_ins.hashed, password)
+
+
+@pytest.mark.parametrize("hashed", ["", generate_password_hash("first")])
+def test_an_admin_whose_password_cannot_be_set_keeps_the_stack_from_starting(
+    hashed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_ins = LogIns(works=False)
+    log_ins.hashed = hashed
+    with pytest.raises(SystemExit, match="could not set the password of the user admin"):
+        ensure_admin(log_ins, "second", monkeypatch)
 
 
 @pytest.fixture
