@@ -63,7 +63,7 @@ class Stack:
             "SERVING_PORTS": free_range(4),
             "SLIPWAY_DAGS": str(folder / "dags"),
             "SLIPWAY_AIRFLOW_IMAGE": f"{BUILT}:test",
-            "LOST_TASK_SECONDS": "20",
+            "LOST_TASK_SECONDS": "40",  # a task tells every 5 s that it lives, on a busy machine less often
         }
         text = with_secrets((ROOT / ".env.example").read_text())
         (folder / ".env").write_text(text + "".join(f"{name}={value}\n" for name, value in choices.items()))
