@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import runpy
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bcrypt
+import psutil
 import pytest
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -122,6 +125,41 @@ def test_one_model_that_cannot_be_served_again_does_not_keep_the_others_down(
     monkeypatch.setattr(ProcessTarget, "resume", resume)
     serve["resume"](tmp_path / "serving" / "iris")
     assert "iris is not served again: could not open the endpoint" in caplog.text
+
+
+def test_a_full_disk_does_not_end_what_is_served(
+    serve: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write_text(_self: Path, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("SLIPWAY_API_KEY", "key")
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", write_text)
+        serve["tell_prometheus"](tmp_path)
+    assert "Prometheus is not told what is served, which goes on: [Errno 28] No space left" in caplog.text
+    serve["tell_prometheus"](tmp_path)
+    assert (tmp_path / "api_key").read_text() == "key"
+    assert (tmp_path / "served.json").read_text() == "[]"
+
+
+def test_all_models_are_ended_at_the_same_time_and_one_that_cannot_be_does_not_matter(
+    serve: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = ("flights", "iris", "wines")
+    together = threading.Barrier(len(models), timeout=20)
+
+    def pause(self: ProcessTarget) -> bool:
+        together.wait()
+        if self._folder.name == "iris":
+            raise psutil.AccessDenied(1)
+        return True
+
+    monkeypatch.setattr(ProcessTarget, "pause", pause)
+    for model in models:
+        (tmp_path / "serving" / model).mkdir(parents=True)
+    serve["pause_all"]()
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["iris was not ended"]
 
 
 def test_a_file_is_replaced_only_when_it_says_something_else(serve: dict[str, Any], tmp_path: Path) -> None:
