@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.system.compose.stack import BUILT
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yaml").read_text()
 OVERRIDE = (ROOT / ".compose" / "engine.yaml").read_text()
@@ -164,6 +166,12 @@ def test_every_image_has_a_stand_in_of_the_same_name() -> None:
     for name, service in SERVICES.items():
         if not service["image"].startswith("${"):
             assert f"\n{name.upper()}={service['image']}\n" in text
+
+
+def test_the_gate_builds_ahead_what_the_test_of_the_stack_wants() -> None:
+    build = SERVICES["prepare"]["build"]
+    command = f"docker build -t {BUILT}:test -f {build['dockerfile']} {build['context']} >"
+    assert command in (ROOT / ".ci" / "run").read_text()
 
 
 def test_the_override_gives_the_socket_to_the_workers_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -82,6 +83,14 @@ class Stack:
         )
         assert done.returncode == 0, f"{arguments}: {(done.stdout + done.stderr)[-4000:]}"
         return done.stdout
+
+    def build(self) -> None:
+        """The image of the Airflow parts; .ci/run may be about to make the same one, which then is waited for."""
+        lock = ROOT / "build" / "airflow-image.lock"
+        lock.parent.mkdir(exist_ok=True)
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.compose("build", "prepare", timeout_seconds=900)
 
     def up(self) -> None:
         """`up -d`, and wait until every health check is green and what runs once has ended well."""
