@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -117,8 +118,19 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path
     raise AssertionError(f"the registry did not start: {log.read_text()[-500:]}")
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that is free now and was not given before.
+
+    None of those that the kernel gives to outgoing connections (from 32768): one of them may be taken before it is used.
+    """
+    for _ in range(1000):
+        port = 10000 + secrets.randbelow(15000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise AssertionError("no free port from 10000 to 24999")

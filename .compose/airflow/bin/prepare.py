@@ -17,17 +17,26 @@ def main() -> None:
 
 
 def ensure_admin(password: str) -> None:
-    """The user `admin` of Airflow, with this password from now on."""
+    """The user `admin` of Airflow, with this password from now on.
+
+    Nothing is written while it is this one already: to set a password ends all sessions of its user.
+    """
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+    from werkzeug.security import check_password_hash
 
     with get_application_builder() as builder:
-        if user := builder.sm.find_user("admin"):
-            builder.sm.reset_password(user.id, password)
+        user = builder.sm.find_user("admin")
+        if user and user.password and check_password_hash(user.password, password):
+            return
+        if user:
+            done = builder.sm.reset_password(user.id, password)
         else:
             role = builder.sm.find_role("Admin")
-            builder.sm.add_user("admin", "Admin", "of Slipway", "admin@example.com", role, password)
-        if not builder.sm.find_user("admin"):
-            raise SystemExit("could not create the user admin: Airflow's log-in refused it, see the lines above")
+            done = builder.sm.add_user("admin", "Admin", "of Slipway", "admin@example.com", role, password)
+        if not done:
+            raise SystemExit(
+                "could not set the password of the user admin: Airflow's log-in refused it, see the lines above"
+            )
 
 
 def ensure_log_in(path: Path, user: str, password: str) -> None:

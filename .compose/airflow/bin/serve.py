@@ -12,8 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
+
+import psutil
 
 from slipway.core.errors import SlipwayError
 from slipway.rollout.listening import Listening
@@ -31,7 +34,6 @@ def main() -> int:
     """Serve until told to end; ends with the worker, whose end the engine answers with a new start."""
     for folder in endpoints():
         resume(folder)
-    replace(SCRAPE / "api_key", os.environ["SLIPWAY_API_KEY"])
     worker = subprocess.Popen(WORKER)  # noqa: S603  the constant above
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -39,10 +41,9 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     while worker.poll() is None:
-        replace(SCRAPE / "served.json", json.dumps(scrape_targets()))
+        tell_prometheus(SCRAPE)
         time.sleep(LOOK_SECONDS)
-    for folder in endpoints():
-        ProcessTarget(folder).pause()
+    pause_all()
     return worker.returncode
 
 
@@ -56,8 +57,31 @@ def resume(folder: Path) -> None:
     try:
         if ProcessTarget(folder, Listening.from_environment(os.environ)).resume():
             log.info("%s is served again", folder.name)
-    except SlipwayError as error:
+    except (SlipwayError, OSError) as error:
         log.error("%s is not served again: %s", folder.name, error)
+
+
+def pause_all() -> None:
+    """End all models at the same time: one after the other, the last would not be asked before this container is killed."""
+    with ThreadPoolExecutor(max_workers=64) as pool:
+        list(pool.map(pause, endpoints()))
+
+
+def pause(folder: Path) -> None:
+    """End a model; one that cannot be must not keep the others from ending well."""
+    try:
+        ProcessTarget(folder).pause()
+    except (OSError, psutil.Error) as error:
+        log.error("%s was not ended: %s", folder.name, error)
+
+
+def tell_prometheus(scrape: Path) -> None:
+    """Write down where the models are, and the key to ask them; a full disk is no reason to end what is served."""
+    try:
+        replace(scrape / "api_key", os.environ["SLIPWAY_API_KEY"])
+        replace(scrape / "served.json", json.dumps(scrape_targets()))
+    except OSError as error:
+        log.error("Prometheus is not told what is served, which goes on: %s", error)
 
 
 def scrape_targets() -> list[dict[str, object]]:

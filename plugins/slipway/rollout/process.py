@@ -21,7 +21,7 @@ import psutil
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError, UnavailableError
 from slipway.core.identity import short
 from slipway.rollout.listening import ANY_PORT_ON_LOOPBACK, Listening
-from slipway.rollout.server_command import ServerAccess, server_command
+from slipway.rollout.server_command import ServerAccess, server_command, server_environment
 from slipway.rollout.state import Desired, Status, read_desired, read_status, write_json
 from slipway.rollout.supervisor import DRAIN_SECONDS, PORT_TAKEN
 
@@ -142,6 +142,7 @@ class ProcessTarget:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=server_environment(os.environ),
             )
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from slipway.core.identity import sha256_hex
+
+# What a program needs to find its files, to speak the machine's language and to use its processors. A list of what is let
+# through, as nobody can list all names of secrets: a task's environment has Airflow's connections and keys, the database's
+# password, a cloud's credentials. Everything that the server itself is told is in its command.
+_PASSED_ON = re.compile(
+    r"(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|PYTHON\w+|SSL_CERT_\w+"
+    r"|(OMP|OPENBLAS|MKL|KMP|ORT|ARROW|MALLOC)_\w+)"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,11 @@ def server_command(bundle: Path, digest: str, access: ServerAccess | None, folde
     if access.requests_per_second:
         command += ["--requests-per-second", f"{access.requests_per_second:g}", "--burst", str(access.burst)]
     return command
+
+
+def server_environment(callers: Mapping[str, str]) -> dict[str, str]:
+    """What of the caller's environment the supervisor and its servers get: no secret, as strangers talk to a server."""
+    return {name: value for name, value in callers.items() if _PASSED_ON.fullmatch(name)}
 
 
 def _ensure_key_file(hashes: tuple[str, ...], folder: Path) -> Path:

@@ -88,6 +88,27 @@ def test_a_first_rollout_serves_and_a_second_of_the_same_does_nothing(folder: Pa
     assert {process.pid for process in servers(folder)} == before
 
 
+def test_no_secret_of_the_caller_reaches_the_supervisor_or_the_server(
+    folder: Path, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of ours writes its title over what /proc tells of its environment; this one prints what it has, and ends."""
+    [(digest, bundle), _] = bundles.items()
+    for name in ("AIRFLOW_CONN_X", "AIRFLOW__CORE__FERNET_KEY", "AWS_SECRET_ACCESS_KEY", "SLIPWAY_API_KEY", "PASSWORD"):
+        monkeypatch.setenv(name, "not-for-strangers")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    printing = folder / "printing" / "model_server"
+    printing.mkdir(parents=True)
+    (printing / "__main__.py").write_text("import json, os\nprint(json.dumps(dict(os.environ)), flush=True)\n")
+    with pytest.raises(RolloutError):
+        ProcessTarget(folder).ensure_serving(bundle, digest, workers=1, port=0, serving=printing.parent)
+    supervisor = psutil.Process((read_status(folder) or pytest.fail("no status")).pid)
+    [log] = folder.glob("server-*.log")
+    for environment in (supervisor.environ(), json.loads(log.read_text())):
+        assert "not-for-strangers" not in environment.values()
+        assert environment["OMP_NUM_THREADS"] == "2"
+        assert environment["PATH"] == os.environ["PATH"]
+
+
 def test_replacing_a_version_under_load_loses_no_request(folder: Path, bundles: dict[str, Path]) -> None:
     versions = list(bundles.items())
     serving, _ = roll_out(folder, versions[0][1], versions[0][0], workers=2)

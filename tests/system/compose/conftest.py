@@ -17,7 +17,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     before = os.environ.get("AIRFLOW_CONN_AWS_DEFAULT")
     os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = stack.connection_to_cloud()  # for the ledger, read from here
     try:
-        stack.compose("build", "prepare", timeout_seconds=900)
+        stack.build()
         stack.up()
         yield stack
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -63,7 +64,7 @@ class Stack:
             "SERVING_PORTS": free_range(4),
             "SLIPWAY_DAGS": str(folder / "dags"),
             "SLIPWAY_AIRFLOW_IMAGE": f"{BUILT}:test",
-            "LOST_TASK_SECONDS": "20",
+            "LOST_TASK_SECONDS": "40",  # a task tells every 5 s that it lives, on a busy machine less often
         }
         text = with_secrets((ROOT / ".env.example").read_text())
         (folder / ".env").write_text(text + "".join(f"{name}={value}\n" for name, value in choices.items()))
@@ -82,6 +83,14 @@ class Stack:
         )
         assert done.returncode == 0, f"{arguments}: {(done.stdout + done.stderr)[-4000:]}"
         return done.stdout
+
+    def build(self) -> None:
+        """The image of the Airflow parts; .ci/run may be about to make the same one, which then is waited for."""
+        lock = ROOT / "build" / "airflow-image.lock"
+        lock.parent.mkdir(exist_ok=True)
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.compose("build", "prepare", timeout_seconds=900)
 
     def up(self) -> None:
         """`up -d`, and wait until every health check is green and what runs once has ended well."""

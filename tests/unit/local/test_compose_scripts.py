@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import runpy
+import sys
+import threading
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bcrypt
+import psutil
 import pytest
+from werkzeug.security import check_password_hash, generate_password_hash
 
 from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
 from slipway.rollout.process import ProcessTarget, Serving
@@ -43,6 +49,55 @@ def test_the_registrys_log_in_is_written_once_and_again_for_another_password(tmp
     assert not bcrypt.checkpw(b"first", hashed.encode())
 
 
+class LogIns:
+    """As much of Airflow's security manager as prepare.py uses."""
+
+    def __init__(self, *, works: bool = True) -> None:
+        self.works, self.hashed, self.writes = works, "", 0
+
+    def find_user(self, _name: str) -> Any:
+        return SimpleNamespace(id=1, password=self.hashed) if self.hashed else None
+
+    def find_role(self, name: str) -> str:
+        return name
+
+    def add_user(self, *fields: str) -> bool:
+        return self.reset_password(1, fields[-1])
+
+    def reset_password(self, _user: int, password: str) -> bool:
+        self.writes += 1
+        self.hashed = generate_password_hash(password) if self.works else self.hashed
+        return self.works
+
+
+def ensure_admin(log_ins: LogIns, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prepare.py does with these log-ins."""
+    module: Any = ModuleType("utils")
+    module.get_application_builder = lambda: contextlib.nullcontext(SimpleNamespace(sm=log_ins))
+    monkeypatch.setitem(sys.modules, "airflow.providers.fab.auth_manager.cli_commands.utils", module)
+    runpy.run_path(str(AIRFLOW / "bin" / "prepare.py"))["ensure_admin"](password)
+
+
+def test_the_admins_password_is_set_only_when_it_is_another_as_that_ends_all_sessions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log_ins = LogIns()
+    for password, writes in (("first", 1), ("first", 1), ("second", 2), ("second", 2)):
+        ensure_admin(log_ins, password, monkeypatch)
+        assert log_ins.writes == writes
+        assert check_password_hash(log_ins.hashed, password)
+
+
+@pytest.mark.parametrize("hashed", ["", generate_password_hash("first")])
+def test_an_admin_whose_password_cannot_be_set_keeps_the_stack_from_starting(
+    hashed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_ins = LogIns(works=False)
+    log_ins.hashed = hashed
+    with pytest.raises(SystemExit, match="could not set the password of the user admin"):
+        ensure_admin(log_ins, "second", monkeypatch)
+
+
 @pytest.fixture
 def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setitem(os.environ, "SLIPWAY_HOME", str(tmp_path))
@@ -70,6 +125,41 @@ def test_one_model_that_cannot_be_served_again_does_not_keep_the_others_down(
     monkeypatch.setattr(ProcessTarget, "resume", resume)
     serve["resume"](tmp_path / "serving" / "iris")
     assert "iris is not served again: could not open the endpoint" in caplog.text
+
+
+def test_a_full_disk_does_not_end_what_is_served(
+    serve: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write_text(_self: Path, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("SLIPWAY_API_KEY", "key")
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", write_text)
+        serve["tell_prometheus"](tmp_path)
+    assert "Prometheus is not told what is served, which goes on: [Errno 28] No space left" in caplog.text
+    serve["tell_prometheus"](tmp_path)
+    assert (tmp_path / "api_key").read_text() == "key"
+    assert (tmp_path / "served.json").read_text() == "[]"
+
+
+def test_all_models_are_ended_at_the_same_time_and_one_that_cannot_be_does_not_matter(
+    serve: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = ("flights", "iris", "wines")
+    together = threading.Barrier(len(models), timeout=20)
+
+    def pause(self: ProcessTarget) -> bool:
+        together.wait()
+        if self._folder.name == "iris":
+            raise psutil.AccessDenied(1)
+        return True
+
+    monkeypatch.setattr(ProcessTarget, "pause", pause)
+    for model in models:
+        (tmp_path / "serving" / model).mkdir(parents=True)
+    serve["pause_all"]()
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["iris was not ended"]
 
 
 def test_a_file_is_replaced_only_when_it_says_something_else(serve: dict[str, Any], tmp_path: Path) -> None:
