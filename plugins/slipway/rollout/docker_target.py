@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from slipway.core.errors import RolloutError, SlipwayError
+from slipway.core.errors import ConfigurationError, RolloutError, SlipwayError
 from slipway.core.identity import short
 from slipway.rollout.docker_engine import DockerEngine
 from slipway.rollout.docker_network import ModelNetwork
@@ -24,6 +24,7 @@ from slipway.rollout.docker_spec import ProxySpec, ServerSpec
 from slipway.rollout.proxy_config import PUBLIC_PORT, STATUS_PORT, Route, Upstream, check_image
 
 _RELOAD_SECONDS = 20
+_EVERYWHERE = "0.0.0.0"  # noqa: S104  compared, not bound
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +80,7 @@ class ContainerEndpoint:
 
         Raises:
             RolloutError: the new version did not get ready; the previous one keeps serving. Holds the server's last lines.
-            ConfigurationError: the endpoint is published elsewhere, or an image is not named by its digest.
+            ConfigurationError: the endpoint is published elsewhere or where nobody reaches it, or an image has no digest.
             ConflictError: port, container, network or volume belong to somebody else.
             AbsentError, DeniedError: the image cannot be had.
             UnavailableError: engine or registry do not answer, or the disk is full.
@@ -123,6 +124,7 @@ class ContainerEndpoint:
 
     def _open(self, proxy: ProxySpec, registry_conn_id: str | None) -> None:
         """Have the proxy run: what cannot have its port need not start a server. What fails to do so leaves nothing new."""
+        self._refuse_what_nobody_reaches(proxy)
         try:
             self._network.ensure()
             self._proxy.ensure(proxy, registry_conn_id)
@@ -131,6 +133,17 @@ class ContainerEndpoint:
                 if not self._servers.names():
                     self.stop()
             raise
+
+    def _refuse_what_nobody_reaches(self, proxy: ProxySpec) -> None:
+        """An endpoint on another host's loopback is of no use; one that is there already is not ended for that, though."""
+        if is_loopback(self._engine.host) or not is_loopback(proxy.address) or self._proxy.published():
+            return
+        raise ConfigurationError(
+            "could not open the endpoint",
+            on=f"{proxy.address}:{proxy.port} on {self._engine.host}",
+            why=f"{proxy.address} is that host's own loopback; nobody else reaches it",
+            fix="Set deploy.docker.address.",
+        )
 
     def _switch(self, spec: ServerSpec, route: Route) -> None:
         self._proxy.write(route)
@@ -185,12 +198,19 @@ class ContainerEndpoint:
                 self._servers.remove(name)
 
     def _serving(self, active: Upstream, published: tuple[str, int]) -> DockerServing:
-        endpoint = f"http://{self._engine.host}:{published[1]}"
+        address, port = published
+        host = self._engine.host if address == _EVERYWHERE or is_loopback(address) else address
+        endpoint = f"http://{host}:{port}"
         return DockerServing(endpoint, active.image, active.digest, active.container, active.workers)
 
     def _not_switched(self, spec: ServerSpec, why: str) -> RolloutError:
         fix = f"Read `docker logs {self._proxy.name}` on that host, then clear this task."
         return RolloutError("could not switch to the new version", on=spec.container, why=why, fix=fix)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host or address is this machine itself."""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _registry(image: str) -> str:
