@@ -18,6 +18,7 @@ READY = "/v2/health/ready"
 _ASK = Path(__file__).with_name("in_container.py")
 _ASK_SECONDS = 8  # one look inside; between two of them it is seen whether the container still runs
 _ENDED = 2
+_SHOWN = 200  # characters of an answer that was not expected
 _log = logging.getLogger(__name__)
 
 
@@ -68,29 +69,36 @@ class Servers:
         deadline = time.monotonic() + timeout_seconds
         restarts, seen = self._restarts(spec.container), "nothing"
         while (left := deadline - time.monotonic()) > 0:
-            code, text = self.ask(spec, "127.0.0.1", SERVER_PORT, READY, seconds=min(left, _ASK_SECONDS))
+            seconds = min(left, _ASK_SECONDS)
+            code, text = self.ask(spec.container, "127.0.0.1", SERVER_PORT, READY, spec.digest, seconds=seconds)
             if code == 0:
                 self._engine.set_restart(spec.container, RESTART)
                 return
             if code == 3:
                 raise self._not_ready(spec, f"{text}, and {spec.digest} was to be rolled out")
-            seen = text or seen
+            seen = text[:_SHOWN] or seen
             if ended := self._ended(spec.container, restarts):
                 raise self._not_ready(spec, ended)
         raise self._not_ready(spec, f"the server was not ready after {timeout_seconds:.0f} s; last seen: {seen}")
 
-    def ask(
-        self, spec: ServerSpec, host: str, port: int, path: str, *, seconds: float, expected: str | None = None
-    ) -> tuple[int, str]:
-        """Ask from inside until the answer is `expected` (default: the bundle); see `in_container` for the codes."""
-        where = [host, str(port), path, expected or spec.digest, f"{seconds:.1f}"]
+    def ask(self, container: str, host: str, port: int, path: str, expected: str, *, seconds: float) -> tuple[int, str]:
+        """Ask from inside a server's container until the answer is `expected`; see `in_container` for the codes."""
+        where = [host, str(port), path, expected, f"{seconds:.1f}"]
         command = ["python3", "-I", "-S", "-c", _ASK.read_text(), *where]
         try:
-            answer = self._engine.run(spec.container, command, SERVER_USER)
+            answer = self._engine.run(container, command, SERVER_USER)
         except (ConflictError, UnavailableError):
             time.sleep(0.2)  # it does not run just now; the caller looks why
             return _ENDED, ""
         return answer.code, answer.text.splitlines()[-1] if answer.text else ""
+
+    def ask_any(self, host: str, port: int, path: str) -> str:
+        """The text of a success, asked from inside whichever of them runs; empty: none of them got one."""
+        for name in sorted(self.running()):
+            _, text = self.ask(name, host, port, path, "whatever it is", seconds=0)
+            if text.startswith("200 "):
+                return text.removeprefix("200 ")
+        return ""
 
     def stop(self, name: str) -> None:
         """End a server: it answers what it has accepted first."""

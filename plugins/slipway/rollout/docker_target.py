@@ -2,8 +2,9 @@
 
 The new container starts beside the old one. When it is ready nginx routes to it by a graceful reload, what the old one was
 asked is answered, and it is stopped and kept for the way back. What is in service is written in nginx's configuration and
-nowhere else, and every step is "what is wanted minus what is there": a rollout that was killed anywhere is finished, or undone,
-by the next one. Only objects with the model's label are touched.
+nowhere else (what nginx has loaded counts before what is on its disk), and every step is "what is wanted minus what is
+there": a rollout that was killed anywhere is finished, or undone, by the next one. Only objects with the model's label are
+touched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from slipway.rollout.docker_network import ModelNetwork
 from slipway.rollout.docker_proxy import Proxy
 from slipway.rollout.docker_servers import READY, Servers
 from slipway.rollout.docker_spec import ProxySpec, ServerSpec
-from slipway.rollout.proxy_config import PUBLIC_PORT, STATUS_PORT, Route, Upstream, check_image
+from slipway.rollout.proxy_config import PUBLIC_PORT, STATUS_PORT, Route, Upstream, check_image, parse_loaded
 
 _RELOAD_SECONDS = 20
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  compared, not bound
@@ -50,7 +51,8 @@ class ContainerEndpoint:
 
     def find_active(self) -> DockerServing | None:
         """What is in service, or None."""
-        active, published = self._proxy.route().active, self._proxy.published()
+        published = self._proxy.published()
+        active = self._route().active if published else None
         return self._serving(active, published) if active and published else None
 
     def published(self) -> tuple[str, int] | None:
@@ -87,14 +89,14 @@ class ContainerEndpoint:
         """
         check_image(spec.image, spec.digest)
         self._open(proxy, registry_conn_id if _registry(proxy.image) == _registry(spec.image) else None)
-        before = self._proxy.route()
+        before = self._route()
         with self._backing_out(before, spec):
             address, started = self._servers.ensure_running(spec, registry_conn_id)
             self._servers.wait_until_ready(spec, timeout_seconds)
             upstream = Upstream(spec.container, address, spec.image, spec.digest, spec.workers)
             route = before if before.active == upstream else before.switched(upstream)
             others = self._servers.running() - {spec.container}
-            switched = route != before or bool(others) or not self._is_loaded(spec, route, seconds=0)
+            switched = route != self._proxy.route() or bool(others) or not self._is_loaded(spec, route, seconds=0)
             if switched:
                 _log.info("%s is ready; nginx routes to it from now on", spec.container)
                 self._switch(spec, route)
@@ -145,6 +147,17 @@ class ContainerEndpoint:
             fix="Set deploy.docker.address.",
         )
 
+    def _route(self) -> Route:
+        """Where nginx leads: what it has loaded if one of our servers can ask it, or else what it would load.
+
+        A rollout that was killed before nginx was told to reload has left a version on the disk that never served.
+        """
+        written = self._proxy.route()
+        if written == Route() or not self._servers.running():
+            return written
+        loaded = parse_loaded(self._servers.ask_any(self._network.proxy_address(), STATUS_PORT, "/"))
+        return loaded or written
+
     def _switch(self, spec: ServerSpec, route: Route) -> None:
         self._proxy.write(route)
         draining = self._proxy.reload()
@@ -155,12 +168,13 @@ class ContainerEndpoint:
     def _is_loaded(self, spec: ServerSpec, route: Route, *, seconds: float) -> bool:
         """Whether nginx has that configuration in use, not merely on its disk."""
         where = (self._network.proxy_address(), STATUS_PORT, "/")
-        return self._servers.ask(spec, *where, seconds=seconds, expected=route.identity)[0] == 0
+        return self._servers.ask(spec.container, *where, route.text, seconds=seconds)[0] == 0
 
     def _verify(self, spec: ServerSpec) -> None:
-        code, text = self._servers.ask(spec, self._network.proxy_address(), PUBLIC_PORT, READY, seconds=10)
+        where = (self._network.proxy_address(), PUBLIC_PORT, READY)
+        code, text = self._servers.ask(spec.container, *where, spec.digest, seconds=10)
         if code:
-            raise self._not_switched(spec, f"the new version does not answer through the proxy: {text}")
+            raise self._not_switched(spec, f"the new version does not answer through the proxy: {text[:200]}")
 
     @contextlib.contextmanager
     def _backing_out(self, before: Route, spec: ServerSpec) -> Iterator[None]:

@@ -13,7 +13,7 @@ import pytest
 from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
 from slipway.rollout.server_command import ServerAccess
-from tests.container_endpoint import BODY, Endpoint, Version, run_docker
+from tests.container_endpoint import BODY, Endpoint, Version, run_docker, wait_until_it_answers
 from tests.docker_host import free_port
 
 
@@ -22,16 +22,12 @@ def inspect(endpoint: Endpoint, name: str) -> dict[str, Any]:
     return found
 
 
-def wait_until_it_answers(endpoint: Endpoint, digest: str, seconds: float = 20) -> None:
+def wait_until_it_restarted(endpoint: Endpoint, name: str, seconds: float = 60) -> None:
+    """Asked at once, a server that has not ended yet would still answer."""
     deadline = time.monotonic() + seconds
-    while True:
-        try:
-            assert endpoint.ask(timeout_seconds=1)[1] == digest
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
+    while inspect(endpoint, name)["RestartCount"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_rollout_repetition_and_rollback(endpoint: Endpoint, versions: list[Version]) -> None:
@@ -99,6 +95,7 @@ def test_a_server_that_crashes_restarts_at_its_address_whoever_came_meanwhile(
     network = f"slipway-{endpoint.model}"
     address = inspect(endpoint, serving.container)["NetworkSettings"]["Networks"][network]["IPAddress"]
     run_docker("exec", serving.container, "python3", "-c", "import os; os.kill(1, 3)")
+    wait_until_it_restarted(endpoint, serving.container)
     wait_until_it_answers(endpoint, versions[0].digest)
     assert inspect(endpoint, serving.container)["RestartCount"] == 1
 
@@ -119,6 +116,7 @@ def test_a_proxy_that_crashes_restarts_also_after_it_was_reloaded(endpoint: Endp
     endpoint.roll_out(versions[1])
     proxy = f"slipway-{endpoint.model}-proxy"
     run_docker("exec", "--user", "10002:10002", proxy, "sh", "-c", "kill -TERM 1")
+    wait_until_it_restarted(endpoint, proxy)
     wait_until_it_answers(endpoint, versions[1].digest)
     assert inspect(endpoint, proxy)["RestartCount"] == 1
 
