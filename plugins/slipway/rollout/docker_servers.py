@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from slipway.core.errors import ConflictError, RolloutError, UnavailableError
+from slipway.core.errors import AbsentError, ConflictError, RolloutError, UnavailableError
 from slipway.rollout.docker_engine import DockerEngine
 from slipway.rollout.docker_network import ModelNetwork, fixed_address
 from slipway.rollout.docker_spec import RESTART, SERVER_USER, STOP_SECONDS, ServerSpec
@@ -87,8 +87,8 @@ class Servers:
         command = ["python3", "-I", "-S", "-c", _ASK.read_text(), *where]
         try:
             answer = self._engine.run(container, command, SERVER_USER)
-        except (ConflictError, UnavailableError):
-            time.sleep(0.2)  # it does not run just now; the caller looks why
+        except (AbsentError, ConflictError, UnavailableError):
+            time.sleep(0.2)  # it does not run just now, or is gone; the caller looks why
             return _ENDED, ""
         return answer.code, answer.text.splitlines()[-1] if answer.text else ""
 
@@ -99,6 +99,11 @@ class Servers:
             if text.startswith("200 "):
                 return text.removeprefix("200 ")
         return ""
+
+    def last_lines(self, name: str) -> str:
+        """The end of what a server wrote."""
+        lines = self._engine.last_lines(name) if self._engine.find_container(name) else ""
+        return lines or "(none)"
 
     def stop(self, name: str) -> None:
         """End a server: it answers what it has accepted first."""
@@ -149,10 +154,9 @@ class Servers:
         return f"the server ended with exit code {state['ExitCode']}"
 
     def _not_ready(self, spec: ServerSpec, why: str) -> RolloutError:
-        lines = self._engine.last_lines(spec.container) if self._engine.find_container(spec.container) else ""
         return RolloutError(
             "the new version did not get ready",
             on=spec.container,
-            why=f"{why}; its last lines:\n{lines or '(none)'}",
+            why=f"{why}; its last lines:\n{self.last_lines(spec.container)}",
             fix="Mend what the last lines name, then clear this task.",
         )

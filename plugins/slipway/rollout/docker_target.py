@@ -90,7 +90,7 @@ class ContainerEndpoint:
         check_image(spec.image, spec.digest)
         self._open(proxy, registry_conn_id if _registry(proxy.image) == _registry(spec.image) else None)
         before = self._route()
-        with self._backing_out(before, spec):
+        with self._backing_out(before, spec) as ours:
             address, started = self._servers.ensure_running(spec, registry_conn_id)
             self._servers.wait_until_ready(spec, timeout_seconds)
             upstream = Upstream(spec.container, address, spec.image, spec.digest, spec.workers)
@@ -99,6 +99,7 @@ class ContainerEndpoint:
             switched = route != self._proxy.route() or bool(others) or not self._is_loaded(spec, route, seconds=0)
             if switched:
                 _log.info("%s is ready; nginx routes to it from now on", spec.container)
+                ours.add(route)
                 self._switch(spec, route)
             self._verify(spec)
         for name in others:
@@ -177,14 +178,18 @@ class ContainerEndpoint:
             raise self._not_switched(spec, f"the new version does not answer through the proxy: {text[:200]}")
 
     @contextlib.contextmanager
-    def _backing_out(self, before: Route, spec: ServerSpec) -> Iterator[None]:
-        """When the rollout within fails: what served serves on, and what never did is gone."""
+    def _backing_out(self, before: Route, spec: ServerSpec) -> Iterator[set[Route]]:
+        """When the rollout within fails: what served serves on, and what never did is gone.
+
+        Gives the routes that are this rollout's to take back; what it writes is added to them.
+        """
+        ours = {before, self._proxy.route()}
         try:
-            yield
+            yield ours
         except SlipwayError as error:
             kept = f"{short(before.active.digest)} keeps serving" if before.active else "nothing was serving before"
             with contextlib.suppress(SlipwayError):  # the first error is the one to tell; a retry finds what is left
-                self._back_out(before, spec)
+                self._back_out(before, spec, ours)
             if not isinstance(error, RolloutError):
                 raise
             raise RolloutError(
@@ -194,14 +199,17 @@ class ContainerEndpoint:
                 fix=error.fix,
             ) from error
 
-    def _back_out(self, before: Route, spec: ServerSpec) -> None:
-        if before.active is None:
+    def _back_out(self, before: Route, spec: ServerSpec, ours: set[Route]) -> None:
+        now = self._proxy.route()
+        serving = {route.active.container for route in (before, now) if route.active}
+        if now in ours and before.active is None:
             self.stop()
             return
-        if self._proxy.route() != before:
+        if now in ours and now != before:  # else another run has switched meanwhile: not ours to take back
             self._proxy.write(before)
             self._proxy.drain(self._proxy.reload())
-        if before.active.container != spec.container:
+            serving = {before.active.container} if before.active else set()
+        if spec.container not in serving:
             self._servers.remove(spec.container)
 
     def _tidy(self, route: Route, keep: int) -> None:
@@ -218,6 +226,7 @@ class ContainerEndpoint:
         return DockerServing(endpoint, active.image, active.digest, active.container, active.workers)
 
     def _not_switched(self, spec: ServerSpec, why: str) -> RolloutError:
+        why = f"{why}; the new server's last lines:\n{self._servers.last_lines(spec.container)}"
         fix = f"Read `docker logs {self._proxy.name}` on that host, then clear this task."
         return RolloutError("could not switch to the new version", on=spec.container, why=why, fix=fix)
 
