@@ -21,7 +21,7 @@ from slipway.rollout.docker_engine import DockerEngine
 from slipway.rollout.docker_network import ModelNetwork
 from slipway.rollout.docker_proxy import Proxy
 from slipway.rollout.docker_servers import READY, Servers
-from slipway.rollout.docker_spec import ProxySpec, ServerSpec
+from slipway.rollout.docker_spec import SECOND, ProxySpec, ServerSpec
 from slipway.rollout.proxy_config import PUBLIC_PORT, STATUS_PORT, Route, Upstream, check_image, parse_loaded
 
 _RELOAD_SECONDS = 20
@@ -40,6 +40,15 @@ class DockerServing:
     workers: int
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What one version is given."""
+
+    workers: int
+    memory_bytes: int
+    cpus: float
+
+
 class ContainerEndpoint:
     """The endpoint of one model on one engine."""
 
@@ -55,6 +64,14 @@ class ContainerEndpoint:
         active = self._route().active if published else None
         return self._serving(active, published) if active and published else None
 
+    def limits(self, active: DockerServing) -> Limits | None:
+        """What the container in service is given, or None if it is gone."""
+        found = self._engine.find_container(active.container)
+        if found is None:
+            return None
+        host = found["HostConfig"]
+        return Limits(active.workers, host["Memory"], host["NanoCpus"] / SECOND)
+
     def published(self) -> tuple[str, int] | None:
         """Where the endpoint is published, or None before the first rollout."""
         return self._proxy.published()
@@ -67,6 +84,7 @@ class ContainerEndpoint:
         keep: int,
         registry_conn_id: str | None = None,
         timeout_seconds: float = 120,
+        rejects: bool = False,
     ) -> tuple[DockerServing, bool]:
         """Bring a version into service without losing a request.
 
@@ -76,6 +94,7 @@ class ContainerEndpoint:
             keep: how many previous containers stay, stopped, for an instant way back.
             registry_conn_id: Airflow connection with the registry's log-in; None: it needs none.
             timeout_seconds: how long the new version may take to get ready.
+            rejects: the version that serves now was rejected: nobody will return to it, so that it is not kept.
 
         Returns:
             What answers now, and whether that is new.
@@ -94,7 +113,7 @@ class ContainerEndpoint:
             address, started = self._servers.ensure_running(spec, registry_conn_id)
             self._servers.wait_until_ready(spec, timeout_seconds)
             upstream = Upstream(spec.container, address, spec.image, spec.digest, spec.workers)
-            route = before if before.active == upstream else before.switched(upstream)
+            route = before if before.active == upstream else before.switched(upstream, rejects=rejects)
             others = self._servers.running() - {spec.container}
             switched = route != self._proxy.route() or bool(others) or not self._is_loaded(spec, route, seconds=0)
             if switched:

@@ -125,9 +125,11 @@ class Route:
     active: Upstream | None = None
     served_before: tuple[str, ...] = ()
 
-    def switched(self, upstream: Upstream) -> Route:
-        """The route after `upstream` took over."""
-        names = ([self.active.container] if self.active else []) + list(self.served_before)
+    def switched(self, upstream: Upstream, *, rejects: bool = False) -> Route:
+        """The route after `upstream` took over; what is in service now is forgotten if that `rejects` it."""
+        left = [self.active.container] if self.active else []
+        names = [name for name in self.served_before if name not in left]
+        names = names if rejects else left + names
         return Route(upstream, tuple(dict.fromkeys(name for name in names if name != upstream.container))[:20])
 
     @property

@@ -14,7 +14,7 @@ from slipway.core.model_file import Access, DockerTarget
 from slipway.core.release import Release
 from slipway.release.ledger import Ledger
 from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
-from slipway.rollout.docker_target import ContainerEndpoint, DockerServing
+from slipway.rollout.docker_target import ContainerEndpoint, DockerServing, Limits
 
 RELEASE = Release(
     number=0,
@@ -101,9 +101,12 @@ def test_what_undo_returns_to(
 ) -> None:
     active = DockerServing("http://h:1", "r/iris@sha256:active", serves, "c", 1) if serves else None
     monkeypatch.setattr(ContainerEndpoint, "find_active", lambda _: active)
+    monkeypatch.setattr(ContainerEndpoint, "limits", lambda *_: Limits(1, 400 * 1024**2, 0.5))
     champion = RELEASE.model_copy(update={"number": 1, "image": image})
     found = roll_out(where).find_state(champion)
     assert (found["champion"], found["image"], found["digest"]) == (*expected, serves)
+    limits = {"workers": 1, "memory_bytes": 400 * 1024**2, "cpus": 0.5}
+    assert found["limits"] == (limits if serves == "sha256:champion" else None)
 
 
 def test_undo_leaves_what_was_promoted_since(where: dict[str, Any]) -> None:

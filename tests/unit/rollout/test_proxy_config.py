@@ -128,3 +128,10 @@ def test_the_route_remembers_who_served_before_once() -> None:
     for number in range(40):
         route = route.switched(replace(ACTIVE, container=f"n{number}"))
     assert len(route.served_before) == 20
+
+
+def test_a_rejected_version_is_not_remembered() -> None:
+    route = Route(replace(ACTIVE, container="rejected"), ("champion", "older"))
+    assert route.switched(replace(ACTIVE, container="champion"), rejects=True).served_before == ("older",)
+    again = Route(replace(ACTIVE, container="rejected"), ("champion", "rejected"))
+    assert again.switched(replace(ACTIVE, container="champion"), rejects=True).served_before == ()
