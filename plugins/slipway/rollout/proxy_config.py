@@ -58,10 +58,6 @@ http {{
 {servers}}}
 """
 _UPSTREAM = """\
-  map $http_x_forwarded_proto $forwarded_proto {{
-    default $http_x_forwarded_proto;
-    "" $scheme;
-  }}
   upstream model {{
     server {address}:{port} max_fails=0;
     keepalive 128;
@@ -76,8 +72,8 @@ _UPSTREAM = """\
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $forwarded_proto;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
       proxy_pass_header Server;
       proxy_pass_header Date;
       proxy_request_buffering off;

@@ -26,6 +26,8 @@ def test_requests_go_to_the_active_container_only() -> None:
     assert "worker_processes 2;" in text
     assert f"return 200 '{ROUTE.text}';" in text
     assert text.count("upstream model") == 1
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in text, "what clients claim is not passed on"
+    assert "proxy_set_header X-Forwarded-Proto $scheme;" in text
     assert text.count("{") == text.count("}")
     nowhere = proxy_config(Route())
     assert "proxy_pass" not in nowhere
