@@ -41,6 +41,7 @@ class Endpoint:
     port: int
     client: Any
     conn_id: str = ENGINE_CONNECTION
+    proxy_image: str = NGINX_IMAGE
 
     def target(self) -> ContainerEndpoint:
         return ContainerEndpoint(self.engine(), self.model)
@@ -53,7 +54,7 @@ class Endpoint:
         return replace(made, **changes)
 
     def proxy(self) -> ProxySpec:
-        return ProxySpec(self.model, NGINX_IMAGE, "127.0.0.1", self.port)
+        return ProxySpec(self.model, self.proxy_image, "127.0.0.1", self.port)
 
     def roll_out(
         self, version: Version, *, keep: int = 1, timeout_seconds: float = 60, **changes: Any

@@ -14,7 +14,7 @@ from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
 from slipway.rollout.server_command import ServerAccess
 from tests.container_endpoint import BODY, Endpoint, Version, run_docker, wait_until_it_answers
-from tests.docker_host import free_port
+from tests.docker_host import NGINX_IMAGE, free_port
 
 
 def inspect(endpoint: Endpoint, name: str) -> dict[str, Any]:
@@ -226,3 +226,36 @@ def test_a_proxy_that_was_removed_to_move_it_comes_back_with_what_it_served(
     with pytest.raises(RolloutError, match=f"{versions[0].digest[7:19]} keeps serving"):
         endpoint.roll_out(Version(versions[1].image, versions[0].digest))
     assert endpoint.ask()[1] == versions[0].digest
+
+
+def test_what_somebody_else_runs_from_our_image_is_left_alone(endpoint: Endpoint, versions: list[Version]) -> None:
+    """It has our labels if the image has them."""
+    labels = ("--label", f"slipway.model={endpoint.model}", "--label", "slipway.role=server")
+    stranger = f"stranger-{endpoint.model}"
+    run_docker("run", "-d", *labels, "--name", stranger, "--entrypoint", "sleep", NGINX_IMAGE, "600")
+    endpoint.roll_out(versions[0], keep=0)
+    endpoint.roll_out(versions[1], keep=0)
+    assert endpoint.target().stop()
+    assert endpoint.everything() == [stranger]
+    assert endpoint.client.containers.get(stranger).status == "running"
+
+
+def test_another_image_of_the_proxy_is_told_and_used_once_it_does_not_run(
+    endpoint: Endpoint, versions: list[Version], caplog: pytest.LogCaptureFixture
+) -> None:
+    serving, _ = endpoint.roll_out(versions[0])
+    proxy, another = f"slipway-{endpoint.model}-proxy", f"{endpoint.model}-nginx:1"
+    run_docker("tag", NGINX_IMAGE, another)
+    try:
+        endpoint.proxy_image = another
+        assert endpoint.roll_out(versions[0]) == (serving, False)
+        assert f"the proxy runs {NGINX_IMAGE}, and the model file says {another}" in caplog.text
+        assert f"`docker stop {proxy}`" in caplog.text
+        assert inspect(endpoint, proxy)["Config"]["Image"] == NGINX_IMAGE
+        run_docker("stop", "-t", "5", proxy)
+        endpoint.roll_out(versions[0])
+        assert inspect(endpoint, proxy)["Config"]["Image"] == another
+        assert endpoint.ask()[1] == versions[0].digest
+    finally:
+        endpoint.remove()
+        run_docker("rmi", another)

@@ -162,6 +162,21 @@ def test_a_port_that_another_program_has(endpoint: Endpoint, versions: list[Vers
     assert endpoint.everything() == []
 
 
+def test_a_proxy_that_cannot_start_for_another_reason_is_not_taken_for_a_taken_port(
+    endpoint: Endpoint, versions: list[Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ConflictError("could not start the container", on="c", why="removal is in progress", fix="Clear this task.")
+
+    def start(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(DockerEngine, "start", start)
+    with pytest.raises(ConflictError) as caught:
+        endpoint.roll_out(versions[0])
+    assert caught.value is error
+    assert endpoint.everything() == []
+
+
 def test_a_version_that_never_gets_ready(endpoint: Endpoint, versions: list[Version], hanging: Version) -> None:
     serving, _ = endpoint.roll_out(versions[0])
     with pytest.raises(RolloutError) as caught:
