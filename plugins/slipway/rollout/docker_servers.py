@@ -47,12 +47,12 @@ class Servers:
             AbsentError, DeniedError, UnavailableError: the image cannot be had.
             ConflictError: a stranger's container has its name.
         """
-        found = self._engine.find_container(spec.container)
+        found, ours = self._engine.find_container(spec.container), self._was_pulled(spec.image)
         if found and not self._stands(found):
             self._engine.remove(spec.container)
             found = None
         if found is None:
-            self._create(spec, registry_conn_id)
+            self._create(spec, registry_conn_id, ours=ours)
             found = self._engine.find_container(spec.container)
             assert found is not None
         running = found["State"]["Running"]
@@ -117,13 +117,20 @@ class Servers:
             self._engine.forget_image(found["Config"]["Image"])
         return gone
 
-    def _create(self, spec: ServerSpec, registry_conn_id: str | None) -> None:
-        pulled = not self._engine.has_image(spec.image)
-        if pulled:
+    def _was_pulled(self, image: str) -> bool:
+        """Whether another container of ours says that the image was pulled for us: the last one of them takes it away."""
+        each = (self._engine.find_container(name) for name in self.names())
+        labels = [found["Config"]["Labels"] for found in each if found and found["Config"]["Image"] == image]
+        return any(label.get("slipway.pulled") == "true" for label in labels)
+
+    def _create(self, spec: ServerSpec, registry_conn_id: str | None, *, ours: bool) -> None:
+        """Make the container; `ours` says that the image was pulled for another one of ours."""
+        missing = not self._engine.has_image(spec.image)
+        if missing:
             _log.info("pulling %s", spec.image)
             self._engine.pull(spec.image, registry_conn_id)
         address = self._network.free_address(self._addresses())
-        self._engine.create_container(spec.container, spec.config(self._network.name, address, pulled=pulled))
+        self._engine.create_container(spec.container, spec.config(self._network.name, address, pulled=missing or ours))
 
     def _addresses(self) -> list[str]:
         found = (self._engine.find_container(name) for name in self.names())

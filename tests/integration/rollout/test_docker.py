@@ -259,3 +259,19 @@ def test_another_image_of_the_proxy_is_told_and_used_once_it_does_not_run(
     finally:
         endpoint.remove()
         run_docker("rmi", another)
+
+
+def test_an_image_that_was_pulled_for_us_goes_with_the_last_container_of_it(
+    endpoint: Endpoint, versions: list[Version]
+) -> None:
+    image = versions[0].image
+    endpoint.client.images.remove(image, force=True)
+    try:
+        endpoint.roll_out(versions[0])
+        endpoint.roll_out(versions[0], keep=0, cpus=0.5)
+        assert endpoint.engine().has_image(image)
+        assert endpoint.target().stop()
+        assert not endpoint.engine().has_image(image)
+    finally:
+        endpoint.remove()
+        endpoint.engine().pull(image, None)  # the other tests have it
