@@ -65,11 +65,11 @@ class ContainerEndpoint:
         return self._serving(active, published) if active and published else None
 
     def limits(self, active: DockerServing) -> Limits | None:
-        """What the container in service is given, or None if it is gone."""
+        """What the container in service is given, or None if it is gone or somebody lifted its limits."""
         found = self._engine.find_container(active.container)
-        if found is None:
+        host = found["HostConfig"] if found else {}
+        if not host.get("Memory") or not host.get("NanoCpus"):
             return None
-        host = found["HostConfig"]
         return Limits(active.workers, host["Memory"], host["NanoCpus"] / SECOND)
 
     def published(self) -> tuple[str, int] | None:
