@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import os
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +41,7 @@ class Endpoint:
     port: int
     client: Any
     conn_id: str = ENGINE_CONNECTION
+    proxy_image: str = NGINX_IMAGE
 
     def target(self) -> ContainerEndpoint:
         return ContainerEndpoint(self.engine(), self.model)
@@ -51,7 +54,7 @@ class Endpoint:
         return replace(made, **changes)
 
     def proxy(self) -> ProxySpec:
-        return ProxySpec(self.model, NGINX_IMAGE, "127.0.0.1", self.port)
+        return ProxySpec(self.model, self.proxy_image, "127.0.0.1", self.port)
 
     def roll_out(
         self, version: Version, *, keep: int = 1, timeout_seconds: float = 60, **changes: Any
@@ -105,3 +108,15 @@ def endpoint_of_its_own(client: Any, conn_id: str = ENGINE_CONNECTION) -> Iterat
 
 def run_docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+def wait_until_it_answers(endpoint: Endpoint, digest: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            assert endpoint.ask(timeout_seconds=5)[1] == digest
+        except (OSError, http.client.HTTPException):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return

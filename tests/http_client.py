@@ -23,13 +23,7 @@ class Client(threading.Thread):
         connection = http.client.HTTPConnection(self._host, timeout=30)
         while self.going:
             try:
-                try:
-                    self._ask(connection)
-                except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                    if not self._keep_alive:
-                        raise
-                    connection.close()  # an idle connection that was closed: HTTP lets a client send again on a new one
-                    self._ask(connection)
+                self._ask_and_again(connection)
             except (OSError, http.client.HTTPException) as error:
                 self.lost.append(repr(error))
                 connection.close()
@@ -38,10 +32,21 @@ class Client(threading.Thread):
             self.asked += 1
             time.sleep(self._pause_seconds)
 
-    def _ask(self, connection: http.client.HTTPConnection) -> None:
-        connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        body = answer.read()
+    def _ask_and_again(self, connection: http.client.HTTPConnection) -> None:
+        """Ask; once more on a new connection if an idle one was closed before a byte of an answer, as HTTP allows."""
+        idle = connection.sock is not None
+        try:
+            answer = self._send(connection)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            if not idle:
+                raise
+            connection.close()
+            answer = self._send(connection)
+        body = answer.read()  # from here on the answer has begun: what breaks now is lost
         self.digests.add(answer.headers["Slipway-Bundle"])
         if answer.status != 200:
             self.lost.append(f"{answer.status} {body!r}")
+
+    def _send(self, connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
+        return connection.getresponse()

@@ -53,11 +53,15 @@ class DockerEngine:
     # containers
 
     def container_names(self, role: str) -> list[str]:
-        """Our containers of that role, running or not."""
+        """Our containers of that role, running or not.
+
+        Containers inherit the labels of their image, so that one which somebody else runs from ours has them, too.
+        """
         wanted = {"label": [f"{MODEL_LABEL}={self._model}", f"slipway.role={role}"]}
         with self._hook.translated("could not list containers", self.host):
             found = self._hook.client.containers(all=True, filters=wanted)
-        return [each["Names"][0].lstrip("/") for each in found if each["Names"]]
+        names = [each["Names"][0].lstrip("/") for each in found if each["Names"]]
+        return [name for name in names if name.startswith(f"slipway-{self._model}-")]
 
     def published(self) -> list[tuple[str, str, int]]:
         """Every published port of the host's running containers: container, address, port."""

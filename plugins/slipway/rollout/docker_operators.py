@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slipway.core.release import Release
     from slipway.rollout.docker_engine import DockerEngine
     from slipway.rollout.docker_spec import ProxySpec, ServerSpec
+    from slipway.rollout.docker_target import Limits
 
 _MEMORY_PER_WORKER = 512 * 1024**2
 
@@ -38,16 +39,12 @@ class _DockerOperator(EndpointOperator):
 
         return DockerEngine(DockerEngineHook(self.target.conn_id), self.model)
 
-    def serve(self, image: str, digest: str, *, published: tuple[str, int] | None = None) -> dict[str, Any]:
-        """Bring an image into service, where the model file says or at `published`; returns the task's result."""
+    def serve(self, spec: ServerSpec, proxy: ProxySpec, *, rejects: bool = False) -> dict[str, Any]:
+        """Bring a version into service; returns the task's result."""
         from slipway.rollout.docker_target import ContainerEndpoint
 
-        engine = self.engine()
-        serving, changed = ContainerEndpoint(engine, self.model).ensure_serving(
-            self.server_spec(engine, image, digest),
-            self.proxy_spec(published),
-            keep=self.target.keep,
-            registry_conn_id=self.registry_conn_id,
+        serving, changed = ContainerEndpoint(self.engine(), self.model).ensure_serving(
+            spec, proxy, keep=self.target.keep, registry_conn_id=self.registry_conn_id, rejects=rejects
         )
         verb = "rolled out" if changed else "already serving, nothing to roll out:"
         return {
@@ -55,20 +52,29 @@ class _DockerOperator(EndpointOperator):
             **asdict(serving),
             "open": self.access.open,
             "changed": changed,
-            "summary": f"{verb} {short(digest)} at {serving.endpoint} in {serving.container}",
+            "summary": f"{verb} {short(spec.digest)} at {serving.endpoint} in {serving.container}",
         }
 
-    def server_spec(self, engine: DockerEngine, image: str, digest: str) -> ServerSpec:
-        """The version as the model file wants it served."""
-        from slipway.rollout.docker_spec import ServerSpec, memory_bytes
+    def server_spec(self, image: str, digest: str, limits: Limits | None = None) -> ServerSpec:
+        """The version with these limits, or else as the model file wants it served."""
+        from slipway.rollout.docker_spec import ServerSpec
+
+        given = limits or self.limits()
+        access = self.server_access()
+        return ServerSpec(self.model, image, digest, given.workers, access, given.memory_bytes, given.cpus)
+
+    def limits(self) -> Limits:
+        """What the model file gives a version."""
+        from slipway.rollout.docker_spec import memory_bytes
+        from slipway.rollout.docker_target import Limits
 
         target = self.target
         memory = memory_bytes(target.memory) if target.memory else target.workers * _MEMORY_PER_WORKER
-        cpus = target.cpus or min(target.workers, engine.info()["NCPU"])  # the engine refuses more than it has
-        return ServerSpec(self.model, image, digest, target.workers, self.server_access(), memory, float(cpus))
+        cpus = target.cpus or min(target.workers, self.engine().info()["NCPU"])  # the engine refuses more than it has
+        return Limits(target.workers, memory, float(cpus))
 
-    def proxy_spec(self, published: tuple[str, int] | None) -> ProxySpec:
-        """The nginx in front."""
+    def proxy_spec(self, published: tuple[str, int] | None = None) -> ProxySpec:
+        """The nginx in front, where the model file says or at `published`."""
         from slipway.rollout.docker_spec import ProxySpec
 
         address, port = published or (self.target.address, self.target.port)
@@ -97,20 +103,27 @@ class RollOutDockerOperator(_DockerOperator, RollOutOperator):
     def find_state(self, champion: Release | None) -> dict[str, Any]:
         """What serves, and the champion's image: the release's, or else what the engine serves the champion from.
 
-        A champion with neither never was in a container: there is nothing to return to.
+        A champion with neither never was in a container: there is nothing to return to. What its container is given is
+        written down, too: by then the model file may give less than it needs.
         """
         from slipway.rollout.docker_target import ContainerEndpoint
 
-        active = ContainerEndpoint(self.engine(), self.model).find_active()
-        image = champion.image if champion else None
-        if champion and active and image is None and active.digest == champion.bundle_digest:
-            image = active.image
-        digest = champion.bundle_digest if champion and image else None
-        return {"digest": active.digest if active else None, "champion": digest, "image": image}
+        endpoint = ContainerEndpoint(self.engine(), self.model)
+        active, found = endpoint.find_active(), dict[str, Any](champion=None, image=None, limits=None)
+        if champion and active and active.digest == champion.bundle_digest:
+            limits = endpoint.limits(active)
+            found = {
+                "champion": active.digest,
+                "image": champion.image or active.image,
+                "limits": limits and asdict(limits),
+            }
+        elif champion and champion.image:
+            found = {"champion": champion.bundle_digest, "image": champion.image, "limits": None}
+        return {"digest": active.digest if active else None, **found}
 
     def roll_out(self) -> dict[str, Any]:
         """Returns ``{"target", "endpoint", "image", "digest", "container", "workers", "open", "changed", "summary"}``."""
-        return self.serve(self.image["image"], self.bundle["digest"])
+        return self.serve(self.server_spec(self.image["image"], self.bundle["digest"]), self.proxy_spec())
 
 
 class RestoreDockerOperator(_DockerOperator, RestoreOperator):
@@ -118,11 +131,13 @@ class RestoreDockerOperator(_DockerOperator, RestoreOperator):
 
     def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:
         """Have the champion's image serve."""
-        from slipway.rollout.docker_target import ContainerEndpoint
+        from slipway.rollout.docker_target import ContainerEndpoint, Limits
 
         # A model file that names another port now must not keep the champion from where its clients look for it.
         published = ContainerEndpoint(self.engine(), self.model).published()
-        return self.serve(found["image"], found["champion"], published=published)
+        limits = Limits(**found["limits"]) if found.get("limits") else None  # journals of older versions have none
+        spec = self.server_spec(found["image"], found["champion"], limits)
+        return self.serve(spec, self.proxy_spec(published), rejects=True)
 
     def stop(self) -> bool:
         """Remove proxy, servers and network."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from typing import Any
 
@@ -14,6 +16,7 @@ from slipway.rollout.proxy_config import PUBLIC_PORT, SHUTDOWN_SECONDS, Route, p
 _NEXT = "next.conf"
 _EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104  addresses that are compared, not bound
 _LOOK_SECONDS = 0.2
+_log = logging.getLogger(__name__)
 
 
 class Proxy:
@@ -48,8 +51,9 @@ class Proxy:
             ConflictError: somebody else has the port, or the name.
         """
         found = self._engine.find_container(self.name)
-        if found and not self._stands(found):
-            self._engine.remove(self.name)  # made by an attempt that was killed, or for a network that is no more
+        if found and not self._stands(found, spec):
+            self._pull(spec, registry_conn_id)  # first: without it what is there can still be started
+            self._engine.remove(self.name)  # of a killed attempt, a lost network, or another image
             found = None
         if found and (where := self.published()) != (spec.address, spec.port):
             raise self._elsewhere(where, spec)
@@ -58,6 +62,12 @@ class Proxy:
             self._create(spec, registry_conn_id)
         if found is None or not found["State"]["Running"]:
             self._start(spec)
+        elif found["Config"]["Image"] != spec.image:
+            _log.warning(
+                "the proxy runs %s, and the model file says %s; replacing it interrupts the endpoint. When that suits, "
+                "`docker stop %s` on that host, then clear this task",
+                *(found["Config"]["Image"], spec.image, self.name),
+            )
 
     def write(self, route: Route) -> None:
         """Put a configuration in place: checked by nginx first, then by one rename. Raises RolloutError: nginx refuses it."""
@@ -88,27 +98,34 @@ class Proxy:
         gone = self._engine.remove(self.name)
         return self._engine.remove_volume(self.name) or gone
 
-    def _stands(self, found: dict[str, Any]) -> bool:
-        """Whether it can go on: it runs, or was made for this network and got its configuration."""
+    def _stands(self, found: dict[str, Any], spec: ProxySpec) -> bool:
+        """Whether it can go on: it runs, or was made for this network, of this image, and got its configuration."""
         if found["State"]["Running"]:
             return True
+        if found["Config"]["Image"] != spec.image and self.published() == (spec.address, spec.port):
+            return False
         endpoint = found["NetworkSettings"]["Networks"].get(self._network.name) or {}
         in_network = endpoint.get("NetworkID") in {"", self._network.find_id()}
         return in_network and self._engine.find_file(self.name, f"{CONFIG_FOLDER}/{CONFIG_FILE}") is not None
 
     def _create(self, spec: ProxySpec, registry_conn_id: str | None) -> None:
-        if not self._engine.has_image(spec.image):
-            self._engine.pull(spec.image, registry_conn_id)
+        self._pull(spec, registry_conn_id)
         if not self._engine.find_volume(self.name):
             self._engine.create_volume(self.name)
         self._engine.create_container(self.name, spec.config(self._network.name, self._network.proxy_address()))
         if self._engine.find_file(self.name, f"{CONFIG_FOLDER}/{CONFIG_FILE}") is None:
             self._engine.write_file(self.name, CONFIG_FOLDER, CONFIG_FILE, proxy_config(Route()))
 
+    def _pull(self, spec: ProxySpec, registry_conn_id: str | None) -> None:
+        if not self._engine.has_image(spec.image):
+            self._engine.pull(spec.image, registry_conn_id)
+
     def _start(self, spec: ProxySpec) -> None:
         try:
             self._engine.start(self.name)
         except ConflictError as error:
+            if not re.search(r"port is already allocated|address already in use", error.why):
+                raise
             raise self._taken(spec, "another program on that host has the port") from error
 
     def _refuse_a_taken_port(self, spec: ProxySpec) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from slipway.core.errors import ConflictError, RolloutError, UnavailableError
+from slipway.core.errors import AbsentError, ConflictError, RolloutError, UnavailableError
 from slipway.rollout.docker_engine import DockerEngine
 from slipway.rollout.docker_network import ModelNetwork, fixed_address
 from slipway.rollout.docker_spec import RESTART, SERVER_USER, STOP_SECONDS, ServerSpec
@@ -18,6 +18,7 @@ READY = "/v2/health/ready"
 _ASK = Path(__file__).with_name("in_container.py")
 _ASK_SECONDS = 8  # one look inside; between two of them it is seen whether the container still runs
 _ENDED = 2
+_SHOWN = 200  # characters of an answer that was not expected
 _log = logging.getLogger(__name__)
 
 
@@ -46,12 +47,12 @@ class Servers:
             AbsentError, DeniedError, UnavailableError: the image cannot be had.
             ConflictError: a stranger's container has its name.
         """
-        found = self._engine.find_container(spec.container)
+        found, ours = self._engine.find_container(spec.container), self._was_pulled(spec.image)
         if found and not self._stands(found):
             self._engine.remove(spec.container)
             found = None
         if found is None:
-            self._create(spec, registry_conn_id)
+            self._create(spec, registry_conn_id, ours=ours)
             found = self._engine.find_container(spec.container)
             assert found is not None
         running = found["State"]["Running"]
@@ -68,29 +69,41 @@ class Servers:
         deadline = time.monotonic() + timeout_seconds
         restarts, seen = self._restarts(spec.container), "nothing"
         while (left := deadline - time.monotonic()) > 0:
-            code, text = self.ask(spec, "127.0.0.1", SERVER_PORT, READY, seconds=min(left, _ASK_SECONDS))
+            seconds = min(left, _ASK_SECONDS)
+            code, text = self.ask(spec.container, "127.0.0.1", SERVER_PORT, READY, spec.digest, seconds=seconds)
             if code == 0:
                 self._engine.set_restart(spec.container, RESTART)
                 return
             if code == 3:
                 raise self._not_ready(spec, f"{text}, and {spec.digest} was to be rolled out")
-            seen = text or seen
+            seen = text[:_SHOWN] or seen
             if ended := self._ended(spec.container, restarts):
                 raise self._not_ready(spec, ended)
         raise self._not_ready(spec, f"the server was not ready after {timeout_seconds:.0f} s; last seen: {seen}")
 
-    def ask(
-        self, spec: ServerSpec, host: str, port: int, path: str, *, seconds: float, expected: str | None = None
-    ) -> tuple[int, str]:
-        """Ask from inside until the answer is `expected` (default: the bundle); see `in_container` for the codes."""
-        where = [host, str(port), path, expected or spec.digest, f"{seconds:.1f}"]
+    def ask(self, container: str, host: str, port: int, path: str, expected: str, *, seconds: float) -> tuple[int, str]:
+        """Ask from inside a server's container until the answer is `expected`; see `in_container` for the codes."""
+        where = [host, str(port), path, expected, f"{seconds:.1f}"]
         command = ["python3", "-I", "-S", "-c", _ASK.read_text(), *where]
         try:
-            answer = self._engine.run(spec.container, command, SERVER_USER)
-        except (ConflictError, UnavailableError):
-            time.sleep(0.2)  # it does not run just now; the caller looks why
+            answer = self._engine.run(container, command, SERVER_USER)
+        except (AbsentError, ConflictError, UnavailableError):
+            time.sleep(0.2)  # it does not run just now, or is gone; the caller looks why
             return _ENDED, ""
         return answer.code, answer.text.splitlines()[-1] if answer.text else ""
+
+    def ask_any(self, host: str, port: int, path: str) -> str:
+        """The text of a success, asked from inside whichever of them runs; empty: none of them got one."""
+        for name in sorted(self.running()):
+            _, text = self.ask(name, host, port, path, "whatever it is", seconds=0)
+            if text.startswith("200 "):
+                return text.removeprefix("200 ")
+        return ""
+
+    def last_lines(self, name: str) -> str:
+        """The end of what a server wrote."""
+        lines = self._engine.last_lines(name) if self._engine.find_container(name) else ""
+        return lines or "(none)"
 
     def stop(self, name: str) -> None:
         """End a server: it answers what it has accepted first."""
@@ -104,13 +117,20 @@ class Servers:
             self._engine.forget_image(found["Config"]["Image"])
         return gone
 
-    def _create(self, spec: ServerSpec, registry_conn_id: str | None) -> None:
-        pulled = not self._engine.has_image(spec.image)
-        if pulled:
+    def _was_pulled(self, image: str) -> bool:
+        """Whether another container of ours says that the image was pulled for us: the last one of them takes it away."""
+        each = (self._engine.find_container(name) for name in self.names())
+        labels = [found["Config"]["Labels"] for found in each if found and found["Config"]["Image"] == image]
+        return any(label.get("slipway.pulled") == "true" for label in labels)
+
+    def _create(self, spec: ServerSpec, registry_conn_id: str | None, *, ours: bool) -> None:
+        """Make the container; `ours` says that the image was pulled for another one of ours."""
+        missing = not self._engine.has_image(spec.image)
+        if missing:
             _log.info("pulling %s", spec.image)
             self._engine.pull(spec.image, registry_conn_id)
         address = self._network.free_address(self._addresses())
-        self._engine.create_container(spec.container, spec.config(self._network.name, address, pulled=pulled))
+        self._engine.create_container(spec.container, spec.config(self._network.name, address, pulled=missing or ours))
 
     def _addresses(self) -> list[str]:
         found = (self._engine.find_container(name) for name in self.names())
@@ -141,10 +161,9 @@ class Servers:
         return f"the server ended with exit code {state['ExitCode']}"
 
     def _not_ready(self, spec: ServerSpec, why: str) -> RolloutError:
-        lines = self._engine.last_lines(spec.container) if self._engine.find_container(spec.container) else ""
         return RolloutError(
             "the new version did not get ready",
             on=spec.container,
-            why=f"{why}; its last lines:\n{lines or '(none)'}",
+            why=f"{why}; its last lines:\n{self.last_lines(spec.container)}",
             fix="Mend what the last lines name, then clear this task.",
         )

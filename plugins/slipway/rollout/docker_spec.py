@@ -15,8 +15,8 @@ STOP_SECONDS = 40  # more than the server takes to drain
 RESTART = {"Name": "unless-stopped"}
 CONFIG_FOLDER = "/etc/slipway"
 CONFIG_FILE = "nginx.conf"
+SECOND = 1_000_000_000  # the API counts nanoseconds, also of a CPU's time in a second
 
-_SECOND = 1_000_000_000  # the API counts nanoseconds
 _UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3}
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 _IS_READY = (
@@ -97,9 +97,9 @@ class ServerSpec:
             "StopTimeout": STOP_SECONDS,
             "Healthcheck": {
                 "Test": ["CMD", "python3", "-c", _IS_READY],
-                "Interval": 15 * _SECOND,
-                "Timeout": 10 * _SECOND,
-                "StartPeriod": 60 * _SECOND,
+                "Interval": 15 * SECOND,
+                "Timeout": 10 * SECOND,
+                "StartPeriod": 60 * SECOND,
                 "Retries": 3,
             },
             "HostConfig": {
@@ -109,7 +109,7 @@ class ServerSpec:
                 "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108  the container's own
                 "Memory": self.memory_bytes,
                 "MemorySwap": self.memory_bytes,
-                "NanoCpus": round(self.cpus * _SECOND),
+                "NanoCpus": round(self.cpus * SECOND),
                 "PidsLimit": 1024,
             },
         }

@@ -80,7 +80,9 @@ class RollOutOperator(EndpointOperator):
             raise AirflowSkipException(self.decision["reason"])
         ledger = self.ledger()
         ledger.turn(self.run_id).require()
-        ledger.journal(self.run_id).record_once(self.step, self.find_state(ledger.champion_release()))
+        champion = ledger.champion_release()
+        found = {"release": champion.number if champion else 0, **self.find_state(champion)}
+        ledger.journal(self.run_id).record_once(self.step, found)
         result = self.roll_out()
         self.log.info(result["summary"])
         return result
@@ -103,12 +105,25 @@ class RestoreOperator(EndpointOperator):
         found = ledger.journal(self.run_id).find(self.step)
         if found is None:
             return self._say("nothing to undo: the rollout had not begun", changed=False)
-        if other := ledger.turn(self.run_id).other_holder():
-            return self._say(f"left alone: run {other.run_id} has the turn to change the endpoint", changed=False)
+        if reason := self._not_ours(ledger, found):
+            return self._say(f"left alone: {reason}", changed=False)
         if found["champion"] is None:
             return self._say("stopped: there was no champion to return to", changed=self.stop())
         result = self.bring_back(found)
         return self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
+
+    def _not_ours(self, ledger: Ledger, found: dict[str, Any]) -> str | None:
+        """Why the endpoint is no longer this run's to change, or None: then it has the turn."""
+        turn = ledger.turn(self.run_id)
+        if not turn.take():
+            other = turn.other_holder()
+            return f"{f'run {other.run_id}' if other else 'another run'} has the turn to change the endpoint"
+        champion = ledger.find_champion()
+        number = champion[0].release if champion else 0
+        if number != found.get("release", number):  # journals of older versions do not say
+            turn.give_back()
+            return f"release {number} was promoted since"
+        return None
 
     @abstractmethod
     def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:

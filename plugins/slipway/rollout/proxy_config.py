@@ -1,6 +1,7 @@
 """The configuration of the nginx in front of a model's containers: one whole file, made from a `Route` and read back as one.
 
-It is the only record of which container is in service. Its first line says so to us, the rest to nginx.
+It is the only record of which container is in service. Its first line says so to us, the rest to nginx, which tells it to
+whoever asks its status port: a rollout that was killed may have written a configuration that nginx never loaded.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 
 from slipway.core.errors import ConfigurationError
-from slipway.core.identity import content_id
 
 PUBLIC_PORT = 8080  # inside the proxy's container; the engine publishes it
-STATUS_PORT = 8081  # not published: tells which configuration nginx has loaded
+STATUS_PORT = 8081  # not published: tells the route that nginx has loaded
 SERVER_PORT = 8080  # of the model server's containers
 SHUTDOWN_SECONDS = 90  # more than a server may take for an answer (60 s) after a body (30 s)
 
@@ -53,15 +53,11 @@ http {{
   keepalive_requests 1000000;
   server {{
     listen {status};
-    return 200 "{identity}";
+    return 200 '{route}';
   }}
 {servers}}}
 """
 _UPSTREAM = """\
-  map $http_x_forwarded_proto $forwarded_proto {{
-    default $http_x_forwarded_proto;
-    "" $scheme;
-  }}
   upstream model {{
     server {address}:{port} max_fails=0;
     keepalive 128;
@@ -76,8 +72,8 @@ _UPSTREAM = """\
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $forwarded_proto;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
       proxy_pass_header Server;
       proxy_pass_header Date;
       proxy_request_buffering off;
@@ -125,15 +121,20 @@ class Route:
     active: Upstream | None = None
     served_before: tuple[str, ...] = ()
 
-    def switched(self, upstream: Upstream) -> Route:
-        """The route after `upstream` took over."""
-        names = ([self.active.container] if self.active else []) + list(self.served_before)
+    def switched(self, upstream: Upstream, *, rejects: bool = False) -> Route:
+        """The route after `upstream` took over; what is in service now is forgotten if that `rejects` it."""
+        left = [self.active.container] if self.active else []
+        names = [name for name in self.served_before if name not in left]
+        names = names if rejects else left + names
         return Route(upstream, tuple(dict.fromkeys(name for name in names if name != upstream.container))[:20])
 
     @property
-    def identity(self) -> str:
-        """What nginx answers at its status port when it has loaded this."""
-        return f"route-{content_id(asdict(self))[:16]}"
+    def text(self) -> str:
+        """What the configuration begins with, and what nginx answers at its status port when it has loaded it.
+
+        What is checked has no quote, dollar or backslash, so that nginx takes the text as it is.
+        """
+        return json.dumps(asdict(self))
 
 
 def proxy_config(route: Route) -> str:
@@ -146,11 +147,11 @@ def proxy_config(route: Route) -> str:
     _check_all(route)
     servers = _UPSTREAM if active else _NOBODY
     return _TEXT.format(
-        mark=_MARK + json.dumps(asdict(route)),
+        mark=_MARK + route.text,
         workers=active.workers if active else 1,
         shutdown=SHUTDOWN_SECONDS,
         status=STATUS_PORT,
-        identity=route.identity,
+        route=route.text,
         servers=servers.format(address=active.address if active else "", port=SERVER_PORT, public=PUBLIC_PORT),
     )
 
@@ -161,10 +162,7 @@ def parse_proxy_config(text: str, on: str) -> Route:
         first = text.split("\n", 1)[0]
         if not first.startswith(_MARK):
             raise ValueError("its first line is not Slipway's")
-        value = json.loads(first.removeprefix(_MARK))
-        active = Upstream(**value["active"]) if value["active"] else None
-        route = Route(active, tuple(value["served_before"]))
-        _check_all(route)
+        return _parse(first.removeprefix(_MARK))
     except (ValueError, TypeError, KeyError, ConfigurationError) as error:
         raise ConfigurationError(
             "could not read which version is in service",
@@ -172,6 +170,21 @@ def parse_proxy_config(text: str, on: str) -> Route:
             why=f"the proxy's configuration is not as Slipway wrote it: {error}",
             fix="Remove that container and its volume of the same name, then clear this task.",
         ) from error
+
+
+def parse_loaded(text: str) -> Route | None:
+    """The route that nginx answered at its status port; None: another program's answer, or an older form of ours."""
+    try:
+        return _parse(text)
+    except (ValueError, TypeError, KeyError, ConfigurationError):
+        return None
+
+
+def _parse(text: str) -> Route:
+    value = json.loads(text)
+    active = Upstream(**value["active"]) if value["active"] else None
+    route = Route(active, tuple(value["served_before"]))
+    _check_all(route)
     return route
 
 

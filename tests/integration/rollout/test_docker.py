@@ -13,8 +13,8 @@ import pytest
 from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
 from slipway.rollout.server_command import ServerAccess
-from tests.container_endpoint import BODY, Endpoint, Version, run_docker
-from tests.docker_host import free_port
+from tests.container_endpoint import BODY, Endpoint, Version, run_docker, wait_until_it_answers
+from tests.docker_host import NGINX_IMAGE, free_port
 
 
 def inspect(endpoint: Endpoint, name: str) -> dict[str, Any]:
@@ -22,16 +22,12 @@ def inspect(endpoint: Endpoint, name: str) -> dict[str, Any]:
     return found
 
 
-def wait_until_it_answers(endpoint: Endpoint, digest: str, seconds: float = 20) -> None:
+def wait_until_it_restarted(endpoint: Endpoint, name: str, seconds: float = 60) -> None:
+    """Asked at once, a server that has not ended yet would still answer."""
     deadline = time.monotonic() + seconds
-    while True:
-        try:
-            assert endpoint.ask(timeout_seconds=1)[1] == digest
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
+    while inspect(endpoint, name)["RestartCount"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_rollout_repetition_and_rollback(endpoint: Endpoint, versions: list[Version]) -> None:
@@ -99,6 +95,7 @@ def test_a_server_that_crashes_restarts_at_its_address_whoever_came_meanwhile(
     network = f"slipway-{endpoint.model}"
     address = inspect(endpoint, serving.container)["NetworkSettings"]["Networks"][network]["IPAddress"]
     run_docker("exec", serving.container, "python3", "-c", "import os; os.kill(1, 3)")
+    wait_until_it_restarted(endpoint, serving.container)
     wait_until_it_answers(endpoint, versions[0].digest)
     assert inspect(endpoint, serving.container)["RestartCount"] == 1
 
@@ -119,6 +116,7 @@ def test_a_proxy_that_crashes_restarts_also_after_it_was_reloaded(endpoint: Endp
     endpoint.roll_out(versions[1])
     proxy = f"slipway-{endpoint.model}-proxy"
     run_docker("exec", "--user", "10002:10002", proxy, "sh", "-c", "kill -TERM 1")
+    wait_until_it_restarted(endpoint, proxy)
     wait_until_it_answers(endpoint, versions[1].digest)
     assert inspect(endpoint, proxy)["RestartCount"] == 1
 
@@ -228,3 +226,52 @@ def test_a_proxy_that_was_removed_to_move_it_comes_back_with_what_it_served(
     with pytest.raises(RolloutError, match=f"{versions[0].digest[7:19]} keeps serving"):
         endpoint.roll_out(Version(versions[1].image, versions[0].digest))
     assert endpoint.ask()[1] == versions[0].digest
+
+
+def test_what_somebody_else_runs_from_our_image_is_left_alone(endpoint: Endpoint, versions: list[Version]) -> None:
+    """It has our labels if the image has them."""
+    labels = ("--label", f"slipway.model={endpoint.model}", "--label", "slipway.role=server")
+    stranger = f"stranger-{endpoint.model}"
+    run_docker("run", "-d", *labels, "--name", stranger, "--entrypoint", "sleep", NGINX_IMAGE, "600")
+    endpoint.roll_out(versions[0], keep=0)
+    endpoint.roll_out(versions[1], keep=0)
+    assert endpoint.target().stop()
+    assert endpoint.everything() == [stranger]
+    assert endpoint.client.containers.get(stranger).status == "running"
+
+
+def test_another_image_of_the_proxy_is_told_and_used_once_it_does_not_run(
+    endpoint: Endpoint, versions: list[Version], caplog: pytest.LogCaptureFixture
+) -> None:
+    serving, _ = endpoint.roll_out(versions[0])
+    proxy, another = f"slipway-{endpoint.model}-proxy", f"{endpoint.model}-nginx:1"
+    run_docker("tag", NGINX_IMAGE, another)
+    try:
+        endpoint.proxy_image = another
+        assert endpoint.roll_out(versions[0]) == (serving, False)
+        assert f"the proxy runs {NGINX_IMAGE}, and the model file says {another}" in caplog.text
+        assert f"`docker stop {proxy}`" in caplog.text
+        assert inspect(endpoint, proxy)["Config"]["Image"] == NGINX_IMAGE
+        run_docker("stop", "-t", "5", proxy)
+        endpoint.roll_out(versions[0])
+        assert inspect(endpoint, proxy)["Config"]["Image"] == another
+        assert endpoint.ask()[1] == versions[0].digest
+    finally:
+        endpoint.remove()
+        run_docker("rmi", another)
+
+
+def test_an_image_that_was_pulled_for_us_goes_with_the_last_container_of_it(
+    endpoint: Endpoint, versions: list[Version]
+) -> None:
+    image = versions[0].image
+    endpoint.client.images.remove(image, force=True)
+    try:
+        endpoint.roll_out(versions[0])
+        endpoint.roll_out(versions[0], keep=0, cpus=0.5)
+        assert endpoint.engine().has_image(image)
+        assert endpoint.target().stop()
+        assert not endpoint.engine().has_image(image)
+    finally:
+        endpoint.remove()
+        endpoint.engine().pull(image, None)  # the other tests have it

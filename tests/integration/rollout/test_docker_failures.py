@@ -23,7 +23,11 @@ from slipway.core.errors import (
     RolloutError,
     UnavailableError,
 )
+from slipway.rollout import docker_target
 from slipway.rollout.docker_engine import DockerEngine
+from slipway.rollout.docker_network import ModelNetwork
+from slipway.rollout.docker_servers import Servers
+from slipway.rollout.docker_spec import ServerSpec
 from tests.bundle_maker import make_bundle
 from tests.container_endpoint import Endpoint, Version, run_docker
 from tests.docker_host import Registry, registry
@@ -100,7 +104,8 @@ def test_a_registry_that_wants_a_log_in(
             assert str(caught.value).startswith(f"could not pull the image: {image}: ")
             assert "Give image.conn_id a connection whose login may do that" in str(caught.value)
         with pytest.raises(
-            ConfigurationError, match=rf"its host is registry\.example\.com, and .* from {locked.address}"
+            ConfigurationError,
+            match=rf"its host is registry\.example\.com, and the image's registry is {locked.address}",
         ):
             engine.pull(image, elsewhere)
         assert not engine.has_image(image)
@@ -158,14 +163,29 @@ def test_a_port_that_another_program_has(endpoint: Endpoint, versions: list[Vers
     assert endpoint.everything() == []
 
 
+def test_a_proxy_that_cannot_start_for_another_reason_is_not_taken_for_a_taken_port(
+    endpoint: Endpoint, versions: list[Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ConflictError("could not start the container", on="c", why="removal is in progress", fix="Clear this task.")
+
+    def start(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(DockerEngine, "start", start)
+    with pytest.raises(ConflictError) as caught:
+        endpoint.roll_out(versions[0])
+    assert caught.value is error
+    assert endpoint.everything() == []
+
+
 def test_a_version_that_never_gets_ready(endpoint: Endpoint, versions: list[Version], hanging: Version) -> None:
     serving, _ = endpoint.roll_out(versions[0])
     with pytest.raises(RolloutError) as caught:
-        endpoint.roll_out(hanging, timeout_seconds=2)
+        endpoint.roll_out(hanging, timeout_seconds=15)
     text = str(caught.value)
     name = endpoint.spec(hanging).container
     assert text.startswith(
-        f"could not roll out the new version: {name} on 127.0.0.1: the server was not ready after 2 s; last seen: no answer: "
+        f"could not roll out the new version: {name} on 127.0.0.1: the server was not ready after 15 s; last seen: no answer: "
     )
     assert "its last lines:\nloading\n" in text
     assert f"({versions[0].digest[7:19]} keeps serving)" in text
@@ -204,3 +224,44 @@ def test_an_edited_proxy_configuration_is_not_guessed_at(endpoint: Endpoint, ver
     with pytest.raises(ConfigurationError, match=text):
         endpoint.roll_out(versions[1])
     assert endpoint.ask()[1] == versions[0].digest
+
+
+def test_a_rollout_that_fails_leaves_what_another_run_switched_to_meanwhile(
+    endpoint: Endpoint, versions: list[Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first rollout and a later one: another run brings its own version into service while this one waits."""
+    one, two = versions
+    broken = Version(two.image, one.digest)  # the image holds another bundle: it never gets ready
+    wait, others = Servers.wait_until_ready, [one, two]
+
+    def another_run_is_faster(servers: Servers, spec: ServerSpec, timeout_seconds: float) -> None:
+        monkeypatch.setattr(Servers, "wait_until_ready", wait)
+        endpoint.roll_out(others.pop(0), keep=0)
+        wait(servers, spec, timeout_seconds)
+
+    for version in (one, two):
+        monkeypatch.setattr(Servers, "wait_until_ready", another_run_is_faster)
+        with pytest.raises(RolloutError):
+            endpoint.roll_out(broken, timeout_seconds=5)
+        assert endpoint.ask()[1] == version.digest
+        assert endpoint.containers() == {endpoint.spec(version).container: "running"}
+
+
+def test_a_server_that_cannot_be_reached_by_the_proxy_tells_its_last_lines(
+    endpoint: Endpoint, versions: list[Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_target, "PUBLIC_PORT", 9)
+    with pytest.raises(RolloutError) as caught:
+        endpoint.roll_out(versions[0])
+    assert "does not answer through the proxy: no answer: " in str(caught.value)
+    assert "; the new server's last lines:\n" in str(caught.value)
+    assert endpoint.everything() == []
+
+
+def test_a_container_that_was_removed_meanwhile_is_named_as_such(endpoint: Endpoint, versions: list[Version]) -> None:
+    endpoint.roll_out(versions[0])
+    servers = Servers(endpoint.engine(), ModelNetwork(endpoint.engine(), endpoint.model))
+    gone = endpoint.spec(versions[1])
+    assert servers.ask(gone.container, "127.0.0.1", 8080, "/", "x", seconds=0) == (2, "")
+    with pytest.raises(RolloutError, match="somebody removed its container"):
+        servers.wait_until_ready(gone, 5)

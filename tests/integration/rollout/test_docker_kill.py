@@ -8,8 +8,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from slipway.core.errors import RolloutError
 from slipway.rollout.docker_engine import DockerEngine
-from tests.container_endpoint import Endpoint, Version
+from tests.container_endpoint import Endpoint, Version, run_docker, wait_until_it_answers
 
 # What changes something on the engine.
 CHANGES = (
@@ -122,4 +125,27 @@ def test_undo_after_a_kill_leaves_the_champion_alone(endpoint: Endpoint, version
     assert roll_out_and_die(endpoint, versions[1], survived) == "run mv"
     assert len(endpoint.running()) == 2
     endpoint.roll_out(versions[0], keep=0)
+    assert_serves_alone(endpoint, versions[0])
+
+
+def test_a_version_that_was_written_but_never_served_does_not_stay_on_the_disk(
+    endpoint: Endpoint, versions: list[Version]
+) -> None:
+    """Killed before nginx was told; then the new version breaks, and the host restarts."""
+    endpoint.roll_out(versions[0], keep=0)
+    new = endpoint.spec(versions[1]).container
+    survived = [f"create_container {new}", f"start {new}", f"set_restart {new}", "write_file next.conf"]
+    assert roll_out_and_die(endpoint, versions[1], survived) == "run mv"
+    run_docker("rm", "-f", new)
+    broken = Version(versions[1].image, versions[0].digest)  # the image holds another bundle: it never starts
+    active = endpoint.target().find_active()
+    assert active is not None
+    assert active.digest == versions[0].digest
+    with pytest.raises(RolloutError, match=f"{versions[0].digest[7:19]} keeps serving"):
+        endpoint.roll_out(broken)
+    proxy = f"slipway-{endpoint.model}-proxy"
+    first_line = run_docker("exec", proxy, "head", "-1", "/etc/slipway/nginx.conf")
+    assert f'"container": "{active.container}"' in first_line
+    run_docker("restart", "-t", "5", proxy)
+    wait_until_it_answers(endpoint, versions[0].digest)
     assert_serves_alone(endpoint, versions[0])

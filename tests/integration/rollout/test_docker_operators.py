@@ -87,11 +87,14 @@ def test_undo_returns_to_the_champion_wherever_it_is_published(
 
     roll_out(where, two, "r2")
     assert endpoint.ask()[1] == two.digest
-    elsewhere = {**where, "target": where["target"].model_copy(update={"port": endpoint.port + 1})}
+    created = endpoint.client.api.inspect_container(container)["Created"]
+    changes = {"port": endpoint.port + 1, "workers": 3, "memory": "24m", "cpus": 0.1}
+    elsewhere = {**where, "target": where["target"].model_copy(update=changes)}
     undone = restore(elsewhere, "r2")
     assert undone == {"changed": True, "summary": f"returned to the champion: {result['summary']}"}
     assert endpoint.ask()[1] == one.digest
-    assert endpoint.running() == [container]
+    assert endpoint.containers() == {container: "running"}, "the rejected version was kept"
+    assert endpoint.client.api.inspect_container(container)["Created"] == created, "the kept container was not used"
     assert not restore(where, "r2")["changed"]
 
 

@@ -14,7 +14,19 @@ from slipway.core.model_file import Access, DockerTarget
 from slipway.core.release import Release
 from slipway.release.ledger import Ledger
 from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
-from slipway.rollout.docker_target import ContainerEndpoint, DockerServing
+from slipway.rollout.docker_target import ContainerEndpoint, DockerServing, Limits
+
+RELEASE = Release(
+    number=0,
+    model="iris",
+    partition="2026-01-01",
+    dataset_id="d",
+    model_id="m",
+    bundle_digest="sha256:champion",
+    outcome="first release",
+    run_id="r0",
+    created="2026-01-01T00:00:00+00:00",
+)
 
 
 @pytest.fixture
@@ -89,17 +101,37 @@ def test_what_undo_returns_to(
 ) -> None:
     active = DockerServing("http://h:1", "r/iris@sha256:active", serves, "c", 1) if serves else None
     monkeypatch.setattr(ContainerEndpoint, "find_active", lambda _: active)
-    champion = Release(
-        number=1,
-        model="iris",
-        partition="2026-01-01",
-        dataset_id="d",
-        model_id="m",
-        bundle_digest="sha256:champion",
-        image=image,
-        outcome="first release",
-        run_id="r0",
-        created="2026-01-01T00:00:00+00:00",
-    )
+    monkeypatch.setattr(ContainerEndpoint, "limits", lambda *_: Limits(1, 400 * 1024**2, 0.5))
+    champion = RELEASE.model_copy(update={"number": 1, "image": image})
     found = roll_out(where).find_state(champion)
     assert (found["champion"], found["image"], found["digest"]) == (*expected, serves)
+    limits = {"workers": 1, "memory_bytes": 400 * 1024**2, "cpus": 0.5}
+    assert found["limits"] == (limits if serves == "sha256:champion" else None)
+
+
+def test_undo_leaves_what_was_promoted_since(where: dict[str, Any]) -> None:
+    """The undo of an old run that is cleared by hand, long after."""
+    ledger = Ledger.open(where["store"], "iris")
+    found = {"release": 0, "digest": None, "champion": None, "image": None}
+    ledger.journal("r1").record_once("rollout/docker", found)
+    ledger.promote(ledger.record(RELEASE), None)
+    undone = RestoreDockerOperator(task_id="restore_docker", **where).execute({})
+    assert undone == {"changed": False, "summary": "left alone: release 1 was promoted since"}
+    assert ledger.turn("r2").take()
+
+
+def test_the_champion_s_number_is_written_down_and_undo_takes_the_turn(
+    where: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(where["store"], "iris")
+    ledger.promote(ledger.record(RELEASE), None)
+    task = roll_out(where, deploy=True, outcome="better", reason="")
+    monkeypatch.setattr(task, "find_state", lambda _: {"champion": "sha256:champion"})
+    monkeypatch.setattr(task, "roll_out", lambda: {"summary": "rolled out"})
+    task.execute({})
+    assert ledger.journal("r1").find("rollout/docker") == {"release": 1, "champion": "sha256:champion"}
+    ledger.turn("r1").give_back()
+    undo = RestoreDockerOperator(task_id="restore_docker", **where)
+    monkeypatch.setattr(undo, "bring_back", lambda _: {"changed": True, "summary": "back"})
+    assert undo.execute({}) == {"changed": True, "summary": "returned to the champion: back"}
+    assert not ledger.turn("r2").take()

@@ -11,8 +11,21 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from slipway.core.errors import ConflictError
 from slipway.core.model_file import Access, ProcessTarget
+from slipway.core.release import Release
 from slipway.release.ledger import Ledger
 from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
+
+RELEASE = Release(
+    number=0,
+    model="iris",
+    partition="2026-01-01",
+    dataset_id="d",
+    model_id="m",
+    bundle_digest="sha256:champion",
+    outcome="first release",
+    run_id="r0",
+    created="2026-01-01T00:00:00+00:00",
+)
 
 
 @pytest.fixture
@@ -58,3 +71,31 @@ def test_an_endpoint_that_another_run_may_change_is_left_alone(where: dict[str, 
     ledger.turn("r0").take()
     found = RestoreProcessOperator(task_id="restore_process", **where).execute({})
     assert found == {"changed": False, "summary": "left alone: run r0 has the turn to change the endpoint"}
+
+
+def test_undo_leaves_what_was_promoted_since(where: dict[str, Any]) -> None:
+    """The undo of an old run that is cleared by hand, long after."""
+    ledger = Ledger.open(where["store"], "iris")
+    found = {"release": 0, "digest": None, "champion": None, "key": None}
+    ledger.journal("r1").record_once("rollout/process", found)
+    ledger.promote(ledger.record(RELEASE), None)
+    undone = RestoreProcessOperator(task_id="restore_process", **where).execute({})
+    assert undone == {"changed": False, "summary": "left alone: release 1 was promoted since"}
+    assert ledger.turn("r2").take()
+
+
+def test_the_champion_s_number_is_written_down_and_undo_takes_the_turn(
+    where: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(where["store"], "iris")
+    ledger.promote(ledger.record(RELEASE), None)
+    task = roll_out(where, deploy=True, outcome="better", reason="")
+    monkeypatch.setattr(task, "find_state", lambda _: {"champion": "sha256:champion"})
+    monkeypatch.setattr(task, "roll_out", lambda: {"summary": "rolled out"})
+    task.execute({})
+    assert ledger.journal("r1").find("rollout/process") == {"release": 1, "champion": "sha256:champion"}
+    ledger.turn("r1").give_back()
+    undo = RestoreProcessOperator(task_id="restore_process", **where)
+    monkeypatch.setattr(undo, "bring_back", lambda _: {"changed": True, "summary": "back"})
+    assert undo.execute({}) == {"changed": True, "summary": "returned to the champion: back"}
+    assert not ledger.turn("r2").take()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slipway.core.errors import ConfigurationError
-from slipway.rollout.proxy_config import Route, Upstream, check_image, parse_proxy_config, proxy_config
+from slipway.rollout.proxy_config import Route, Upstream, check_image, parse_loaded, parse_proxy_config, proxy_config
 
 IMAGE = f"registry.example.com:5000/team/iris@sha256:{'a' * 64}"
 ACTIVE = Upstream("slipway-iris-0123456789ab", "172.18.0.3", IMAGE, f"sha256:{'b' * 64}", 2)
@@ -24,23 +24,32 @@ def test_requests_go_to_the_active_container_only() -> None:
     text = proxy_config(ROUTE)
     assert "server 172.18.0.3:8080 max_fails=0;" in text
     assert "worker_processes 2;" in text
-    assert f'return 200 "{ROUTE.identity}";' in text
+    assert f"return 200 '{ROUTE.text}';" in text
     assert text.count("upstream model") == 1
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in text, "what clients claim is not passed on"
+    assert "proxy_set_header X-Forwarded-Proto $scheme;" in text
     assert text.count("{") == text.count("}")
     nowhere = proxy_config(Route())
     assert "proxy_pass" not in nowhere
     assert nowhere.count("return 503") == 1
 
 
-def test_every_route_has_an_identity_of_its_own() -> None:
-    routes = [
-        Route(),
-        Route(ACTIVE),
-        ROUTE,
-        Route(replace(ACTIVE, address="172.18.0.4")),
-        Route(replace(ACTIVE, workers=3)),
-    ]
-    assert len({route.identity for route in routes}) == len(routes)
+@pytest.mark.parametrize("route", [Route(), Route(ACTIVE), ROUTE])
+def test_what_nginx_has_loaded_can_be_read(route: Route) -> None:
+    assert parse_loaded(route.text) == route
+
+
+@pytest.mark.parametrize(
+    "text", ["", "route-0123456789abcdef", "[]", "{}", "null", '{"active": 1, "served_before": []}']
+)
+def test_what_is_no_route_is_not_taken_for_one(text: str) -> None:
+    assert parse_loaded(text) is None
+
+
+def test_nginx_takes_the_text_of_a_route_as_it_is() -> None:
+    full = Route(ACTIVE, tuple(f"slipway-{'m' * 63}-{number:012d}" for number in range(20)))
+    assert not set("'$\\\n") & set(full.text)
+    assert len(full.text) < 4096  # the longest parameter that nginx reads
 
 
 EVIL = ["", "x; }", 'x"', "x'", "x\n", "a b", "$host", "{{0}}", "x\\", "# x", "é", "../x", "-x"]
@@ -121,3 +130,10 @@ def test_the_route_remembers_who_served_before_once() -> None:
     for number in range(40):
         route = route.switched(replace(ACTIVE, container=f"n{number}"))
     assert len(route.served_before) == 20
+
+
+def test_a_rejected_version_is_not_remembered() -> None:
+    route = Route(replace(ACTIVE, container="rejected"), ("champion", "older"))
+    assert route.switched(replace(ACTIVE, container="champion"), rejects=True).served_before == ("older",)
+    again = Route(replace(ACTIVE, container="rejected"), ("champion", "rejected"))
+    assert again.switched(replace(ACTIVE, container="champion"), rejects=True).served_before == ()
