@@ -29,7 +29,7 @@ compose-env:  ## write .env for docker-compose.yaml, with new random secrets
 	@$(PYTHON) .compose/make_env.py
 
 test: .venv/dev-installed  ## run all tests; K=expression selects, JOBS=1 one after the other
-	$(bin)/python -m pytest -n $(or $(JOBS),2) --dist loadfile $(if $(K),-k "$(K)")
+	$(bin)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(if $(K),-k "$(K)")
 
 lint: .venv/dev-installed  ## ruff, ruff format and mypy
 	$(bin)/ruff check .
