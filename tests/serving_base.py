@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from slipway.containers.engine import build_with_engine, push_with_engine
+from slipway.containers.engine import build_with_engine
 from slipway.image.build_context import base_context, serving_id
 from tests.docker_host import engine_hook
 
@@ -30,12 +30,3 @@ def ensure_serving_base(client: Any, runtime: str = "onnx") -> str:
         with base_context(SERVING) as context:
             build_with_engine(engine_hook(), context, name=name, build_args=build_args, log=logging.getLogger().info)
     return name
-
-
-def push_serving_base(client: Any, address: str, runtime: str = "onnx") -> str:
-    """The base in a registry, ``<address>/slipway-serving@sha256:..``; the engine pushes it."""
-    repository, tag = f"{address}/slipway-serving", "test"
-    client.tag(ensure_serving_base(client, runtime), repository, tag)
-    digest = push_with_engine(engine_hook(), repository, tag, None)
-    client.remove_image(f"{repository}:{tag}")
-    return f"{repository}@{digest}"

@@ -8,6 +8,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from slipway.containers.engine import push_with_engine
+from tests.docker_host import engine_hook
 from tests.serving_base import ensure_serving_base
 
 
@@ -25,15 +27,10 @@ def serving_image(client: Any, registry: str, bundle: Path, digest: str, *, extr
     dockerfile = f"FROM {base}\nCOPY bundle /opt/ml/model\nENV SLIPWAY_BUNDLE_DIGEST={digest}\n{extra}\n"
     name = f"{registry}/iris"
     tag = hashlib.sha256(dockerfile.encode()).hexdigest()[:16]
-    image, _ = client.images.build(
-        fileobj=_context(dockerfile, bundle), custom_context=True, rm=True, tag=f"{name}:{tag}"
-    )
-    for line in client.images.push(name, tag, stream=True, decode=True, auth_config={}):
-        assert "error" not in line, line
-    image.reload()
-    [reference] = [each for each in image.attrs["RepoDigests"] if each.startswith(f"{name}@")]
+    client.images.build(fileobj=_context(dockerfile, bundle), custom_context=True, rm=True, tag=f"{name}:{tag}")
+    pushed = push_with_engine(engine_hook(), name, tag, None)
     client.images.remove(f"{name}:{tag}")
-    return str(reference)
+    return f"{name}@{pushed}"
 
 
 def _context(dockerfile: str, bundle: Path) -> io.BytesIO:

@@ -82,12 +82,25 @@ def push_with_engine(hook: DockerEngineHook, repository: str, tag: str, login: d
     return digest
 
 
-def forget_name(hook: DockerEngineHook, name: str) -> None:
-    """Take a name that was pushed from the engine, where what nobody runs would stay for ever; what runs is named by digest."""
-    failed = "could not remove the name of the pushed image"
+def build_and_push(
+    hook: DockerEngineHook,
+    context: BinaryIO,
+    repository: str,
+    tag: str,
+    login: dict[str, str] | None,
+    **build: Any,
+) -> str:
+    """Build, push, and take the name from the engine; returns the digest. `build` and errors are those of `build_with_engine`.
+
+    What runs is named by digest, and what nobody runs would stay on the engine for ever.
+    """
+    name, failed = f"{repository}:{tag}", "could not remove the name of the pushed image"
+    build_with_engine(hook, context, name=name, **build)
+    digest = push_with_engine(hook, repository, tag, login)
     # Somebody was faster, or a container has it by this name.
     with contextlib.suppress(AbsentError, ConflictError), hook.translated(failed, name):
         hook.client.remove_image(name)
+    return digest
 
 
 def pull_with_engine(hook: DockerEngineHook, image: str, login: dict[str, str] | None) -> None:

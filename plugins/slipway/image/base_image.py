@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway.containers.engine import build_with_engine, forget_name, push_with_engine
+from slipway.containers.engine import build_and_push
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.bundle import Runtime
@@ -95,8 +95,6 @@ def _build(registry: Registry, tag: str, build: BaseBuild, build_args: dict[str,
             fix="Name a Docker engine in image.engine_conn_id for one run, or build and push it by hand: "
             f"docker build --build-arg {_RUNTIME_ARGUMENT}={build_args[_RUNTIME_ARGUMENT]} -t {name} serving/",
         )
+    repository = str(registry.repository)
     with base_context(build.serving) as context:
-        build_with_engine(build.engine, context, name=name, build_args=build_args, log=build.log)
-    digest = push_with_engine(build.engine, str(registry.repository), tag, build.login)
-    forget_name(build.engine, name)
-    return digest
+        return build_and_push(build.engine, context, repository, tag, build.login, build_args=build_args, log=build.log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slipway.containers.engine import build_with_engine, forget_name, has_image, pull_with_engine, push_with_engine
+from slipway.containers.engine import build_and_push, has_image, pull_with_engine
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.core.errors import RejectedError
@@ -68,22 +68,20 @@ def ensure_image(
 
 
 def _build(engine: Engine, registry: Registry, base: BaseSource, layer: Layer, recipe: Recipe) -> str:
-    """Build and push; returns the digest. The engine keeps the layers for a while, but no name of ours."""
-    repository = str(registry.repository)
+    """Build and push; returns the digest."""
     if not has_image(engine.hook, base.name):
         pull_with_engine(engine.hook, base.name, engine.base_login)
     with model_context(layer, recipe) as context:
-        build_with_engine(
+        return build_and_push(
             engine.hook,
             context,
-            name=f"{repository}:{recipe.tag}",
+            str(registry.repository),
+            recipe.tag,
+            engine.login,
             labels=recipe.labels,
             build_args={"BASE": base.name},
             log=engine.log,
         )
-    digest = push_with_engine(engine.hook, repository, recipe.tag, engine.login)
-    forget_name(engine.hook, f"{repository}:{recipe.tag}")
-    return digest
 
 
 def _expect_digest(name: str, recipe: Recipe, wanted: Image, found: str | None) -> None:
