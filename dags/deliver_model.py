@@ -62,7 +62,8 @@ from slipway.wiring.trigger_form import trigger_form
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, XComArg
 
-    from slipway.core.model_file import Deployment, ModelFile
+    from slipway.core.deploy_section import Deployment
+    from slipway.core.model_file import ModelFile
 
 # A partition is the run's key, or else the end of its data interval.
 PARTITION = "{{ dag_run.partition_key or (data_interval_end if data_interval_end is defined else dag_run.run_after) }}"

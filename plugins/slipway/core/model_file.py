@@ -13,13 +13,14 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from slipway.core.column import ColumnRule
 from slipway.core.cron import check_schedule
+from slipway.core.deploy_section import Deployment
 from slipway.core.firewall_section import Firewall
+from slipway.core.image_section import Image
 from slipway.core.metric_name import METRIC_NAMES, MetricName
-from slipway.core.section import Section, exactly_one
+from slipway.core.section import Section
 from slipway.core.yaml_source import YamlSource
 
 NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
-_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 STORE_SCHEMES = ("s3", "gs", "abfs", "file")
 DATASET_SCHEMES = ("s3", "gs", "abfs", "https", "http", "file", "")
 
@@ -81,111 +82,6 @@ class Gate(Section):
     minimum: float | None = Field(None, description="Absolute bound; for errors (rmse, mae, log_loss) an upper bound.")
     champion: Literal["better", "not_worse", "ignore"] = "not_worse"
     approval: Literal["none", "required"] = "none"
-
-
-_REPOSITORY = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+"
-
-
-class Image(Section):
-    """The serving image: how it is built and where it is pushed."""
-
-    repository: str = Field(pattern=rf"^{_REPOSITORY}$", description="registry/path, without a tag.")
-    conn_id: str | None = Field(
-        None, description="Airflow connection with the registry's log-in; null: it asks for none."
-    )
-    builder: Literal["daemonless", "engine"] = Field(
-        "daemonless", description="daemonless: by Slipway itself; engine: by the Docker engine of engine_conn_id."
-    )
-    engine_conn_id: str | None = Field(
-        None,
-        description="Airflow connection of a Docker engine; it also builds the serving base where there is none yet.",
-    )
-    base: str | None = Field(
-        None,
-        pattern=rf"^({_REPOSITORY}(@sha256:[0-9a-f]{{64}})?|oci:/.+)$",
-        description="Serving base: a repository, an image by digest, oci:/folder; default: slipway-serving beside it.",
-    )
-    build_args: dict[str, str] = Field({}, description="Build arguments of serving/Dockerfile, such as PIP_INDEX_URL.")
-    labels: dict[str, str] = Field({}, description="Labels of the image, besides Slipway's own.")
-    signing_conn_id: str | None = Field(
-        None, description="Airflow connection with the key that signs the image; a rollout then wants the signature."
-    )
-
-    @model_validator(mode="after")
-    def _an_engine_to_build_with(self) -> Image:
-        if self.builder == "engine" and self.engine_conn_id is None:
-            raise ValueError("builder: engine together with engine_conn_id, the Docker engine's Airflow connection")
-        if self.builder == "engine" and (self.base or "").startswith("oci:"):
-            raise ValueError(
-                "builder: daemonless together with a base of oci:; an engine takes its base from a registry"
-            )
-        return self
-
-    @property
-    def base_repository(self) -> str:
-        """Where serving bases are kept unless `base` says otherwise."""
-        return self.base or f"{self.repository.rpartition('/')[0]}/slipway-serving"
-
-
-class ProcessTarget(Section):
-    """Serve from a process on the machine of the Airflow worker."""
-
-    port: int = Field(5000, ge=0, le=65535, description="0: a free port, chosen at the first rollout and kept.")
-    workers: int = Field(2, ge=1, le=64)
-
-
-class DockerTarget(Section):
-    """Serve from a container on a Docker host, behind an nginx on that host."""
-
-    conn_id: str = Field(
-        "docker_default",
-        description="Airflow connection of type docker; its host is unix:///var/run/docker.sock, ssh://user@host or tcp://.",
-    )
-    address: str = Field(
-        "127.0.0.1",
-        pattern=rf"^({_OCTET}\.){{3}}{_OCTET}$",
-        description="Where that host publishes the port: 127.0.0.1 for itself alone, 0.0.0.0 for everyone who reaches it.",
-    )
-    port: int = Field(5000, ge=1, le=65535)
-    workers: int = Field(2, ge=1, le=64)
-    memory: str | None = Field(
-        None, pattern=r"^[1-9][0-9]{0,8}[kmgKMG]$", description="Limit, e.g. 512m or 2g; default: 512m for each worker."
-    )
-    cpus: float | None = Field(
-        None, gt=0, le=1024, description="Limit; default: one for each worker, if it has so many."
-    )
-    keep: int = Field(2, ge=0, le=20, description="Previous containers that stay, stopped, for an instant rollback.")
-    proxy_image: str = Field(
-        "nginx:1.28-bookworm",
-        pattern=r"^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$",
-        description="nginx from a registry of your own.",
-    )
-
-
-class KubernetesTarget(Section):
-    """Serve from a Deployment on a Kubernetes cluster."""
-
-    conn_id: str = "kubernetes_default"
-    namespace: str = Field("default", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    replicas: int = Field(2, ge=1, le=1000)
-
-
-class Deployment(Section):
-    """One item of `deploy`: exactly one target."""
-
-    process: ProcessTarget | None = None
-    docker: DockerTarget | None = None
-    kubernetes: KubernetesTarget | None = None
-
-    @model_validator(mode="after")
-    def _one_target(self) -> Deployment:
-        exactly_one(self)
-        return self
-
-    @property
-    def kind(self) -> str:
-        """``process``, ``docker`` or ``kubernetes``."""
-        return exactly_one(self)
 
 
 class Https(Section):

@@ -13,7 +13,7 @@ from slipway.containers.registry_hook import open_registry, registry_login
 from slipway.containers.repository import Repository, split_image
 from slipway.core.bundle import MANIFEST, METADATA, Manifest, Metadata
 from slipway.core.errors import UnavailableError
-from slipway.core.model_file import Image as ImageSection
+from slipway.core.image_section import Image as ImageSection
 from slipway.image.attachments import attach_all
 from slipway.image.base_image import BaseBuild, ensure_base
 from slipway.image.base_source import LAYOUT_SCHEME, BaseSource, base_in_layout, base_in_registry

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from slipway.core.model_file import Image
+    from slipway.core.image_section import Image
     from slipway.image.job import ImageJob
 
 

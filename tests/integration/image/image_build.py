@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.core.bundle import bundle_digest
-from slipway.core.model_file import Image
+from slipway.core.image_section import Image
 from slipway.image.job import Built, ImageJob
 from slipway.storage.object_store import open_store
 from tests.bundle_maker import make_bundle

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from slipway.core.model_file import Access, DockerTarget
+from slipway.core.deploy_section import DockerTarget
+from slipway.core.model_file import Access
 from slipway.core.release import Release
 from slipway.release.ledger import Ledger
 from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator

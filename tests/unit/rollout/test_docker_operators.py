@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from slipway.containers.engine_hook import DockerEngineHook
+from slipway.core.deploy_section import DockerTarget
 from slipway.core.errors import AbsentError
-from slipway.core.model_file import DockerTarget
 from slipway.release.ledger import Ledger
 from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
 from slipway.rollout.docker_target import ContainerEndpoint, DockerServing, Limits

@@ -12,8 +12,8 @@ import pytest
 
 from slipway.containers.engine_errors import translate_saying
 from slipway.containers.engine_hook import DockerEngineHook
+from slipway.core.deploy_section import DockerTarget
 from slipway.core.errors import AbsentError, ConflictError, DeniedError, SlipwayError, UnavailableError
-from slipway.core.model_file import DockerTarget
 from slipway.rollout.docker_network import address_pool
 from slipway.rollout.docker_spec import ServerSpec, memory_bytes
 from slipway.rollout.server_command import ServerAccess

@@ -11,8 +11,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from slipway.containers.engine_hook import DockerEngineHook
+from slipway.core.deploy_section import DockerTarget, ProcessTarget
 from slipway.core.errors import ConflictError
-from slipway.core.model_file import DockerTarget, ProcessTarget
 from slipway.release.ledger import Ledger
 from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
 from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
