@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SLIPWAY = ROOT / "plugins" / "slipway"
-LOWER = {"core", "aws", "storage", "table", "access", "containers"}
+LOWER = {"core", "aws", "storage", "table", "access", "containers", "cluster"}
 STATIONS = {"network", "dataset", "training", "release", "image", "rollout", "firewall", "verification"}
 LOWER_ROOMS = {
     "aws": {"core"},
@@ -19,6 +19,7 @@ LOWER_ROOMS = {
     "table": {"core"},
     "access": {"core"},
     "containers": {"core"},
+    "cluster": {"core"},
     "wiring": {"core"},
 }
 AIRFLOW_FILES = ("operators.py", "trigger.py", "hook.py")
