@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.core.section import Section, exactly_one
 
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -42,14 +43,6 @@ class DockerTarget(Section):
         pattern=r"^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$",
         description="nginx from a registry of your own.",
     )
-
-
-class KubernetesTarget(Section):
-    """Serve from a Deployment on a Kubernetes cluster."""
-
-    conn_id: str = "kubernetes_default"
-    namespace: str = Field("default", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    replicas: int = Field(2, ge=1, le=1000)
 
 
 class Deployment(Section):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from slipway.core.ingress import lets_everyone_in
+from slipway.core.ingress import Cidr, refuse_everyone
 from slipway.core.section import Section, exactly_one
 
 
@@ -18,20 +17,13 @@ def _group_name(name: str) -> str:
     return name
 
 
-def _network(cidr: str) -> str:
-    try:
-        return str(ipaddress.ip_network(cidr))
-    except ValueError as error:
-        raise ValueError(f"a network in CIDR notation ({error})") from error
-
-
 class IngressRule(Section):
     """One opening: these sources may reach this TCP port. Nothing is open that no rule names."""
 
     port: int = Field(ge=1, le=65535)
     # Before `cidrs`: a validator sees the fields that stand above its own.
     public: bool = Field(False, description="Whether everyone may come in, as 0.0.0.0/0 says; refused without this.")
-    cidrs: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+    cidrs: tuple[Cidr, ...] = Field(
         min_length=1, description="Sources, e.g. 203.0.113.0/24; 0.0.0.0/0, which is the world, only with public: true."
     )
 
@@ -39,10 +31,8 @@ class IngressRule(Section):
     @classmethod
     def _world_on_purpose(cls, cidrs: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         # Without "public" in the data it was wrong itself, and its own error is enough.
-        if info.data.get("public") is False and lets_everyone_in(cidrs):
-            raise ValueError(
-                "the networks of those who need it; `public: true` beside `cidrs` would open it to the world"
-            )
+        if info.data.get("public") is False:
+            refuse_everyone(cidrs, "`public: true` beside `cidrs` would open it to the world")
         return cidrs
 
 

@@ -1,14 +1,33 @@
-"""Who a set of networks lets in: some sources, or in effect everyone."""
+"""Networks in a model file, and who a set of them lets in: some sources, or in effect everyone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 # Not routed on the Internet: however many addresses they hold, no stranger comes from one of them.
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 # The largest block that one organisation was ever given is an IPv4 /8; in IPv6 the registries themselves get a /12.
 _MOST = {4: 2 ** (32 - 8), 6: 2 ** (128 - 16)}
+
+
+def _network(cidr: str) -> str:
+    try:
+        return str(ip_network(cidr))
+    except ValueError as error:
+        raise ValueError(f"a network in CIDR notation ({error})") from error
+
+
+Cidr = Annotated[str, AfterValidator(_network)]
+
+
+def refuse_everyone(cidrs: Iterable[str], hint: str = "") -> None:
+    """Raises ValueError: these networks let everyone in. `hint` may say how the file would mean that on purpose."""
+    if lets_everyone_in(cidrs):
+        raise ValueError(f"the networks of those who need it{hint and f'; {hint}'}")
 
 
 def lets_everyone_in(cidrs: Iterable[str]) -> bool:
