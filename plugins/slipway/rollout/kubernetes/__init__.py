@@ -1,0 +1,1 @@
+"""The target `kubernetes`: a model as a Deployment on a cluster."""
