@@ -1,0 +1,52 @@
+"""What the new version's pods are doing, in a few words for whoever watches a rollout."""
+
+from __future__ import annotations
+
+from slipway.rollout.kubernetes.api_object import condition, text
+from slipway.rollout.kubernetes.event import Events
+from slipway.rollout.kubernetes.exit_code import exit_text
+from slipway.rollout.kubernetes.image_failure import WAITING as NO_IMAGE
+from slipway.rollout.kubernetes.pod import Container, Pod
+from slipway.rollout.kubernetes.rollout import Rollout
+from slipway.rollout.kubernetes.scheduling_failure import decode
+
+
+def describe_activity(rollout: Rollout, events: Events) -> str:
+    """What is waited for, e.g. ``"pulling the image on node x"``; an empty string if the pods do not tell."""
+    if rollout.is_paused:
+        return "the Deployment is paused: kubectl rollout resume lets it go on"
+    if rollout.wanted == 0:
+        return "the Deployment is scaled to 0"
+    waiting = [pod for pod in rollout.new_pods if not pod.is_ready]
+    told = (words for pod in waiting if (words := _of_pod(pod, events)))
+    return next(told, "")
+
+
+def _of_pod(pod: Pod, events: Events) -> str:
+    scheduled = condition(pod.obj, "PodScheduled")
+    if text(scheduled, "status") == "False":
+        return f"no node yet for {pod.name}: {decode(text(scheduled, 'message'))}"
+    where = f" on node {pod.node}" if pod.node else ""
+    told = (words for container in pod.containers() if (words := _of_container(pod, container, events)))
+    return f"{words}{where}" if (words := next(told, "")) else ""
+
+
+def _of_container(pod: Pod, container: Container, events: Events) -> str:
+    if container.ready:
+        return ""
+    if container.waiting in NO_IMAGE:
+        return "the image could not be pulled at the first try"
+    if container.restarts and container.ending:
+        return f"{container.name} was started again ({exit_text(container.ending.exit_code, container.ending.signal)})"
+    if container.is_running:
+        return f"{container.name} is starting" if container.is_starting else f"{container.name} runs, not ready yet"
+    return _of_creation(pod, events) if container.waiting in {"ContainerCreating", "PodInitializing"} else ""
+
+
+def _of_creation(pod: Pod, events: Events) -> str:
+    told = events.about("Pod", pod.obj, "Pulling", "Pulled", "FailedMount", "FailedCreatePodSandBox")
+    if not told:
+        return "creating the container"
+    return {"Pulling": "pulling the image", "Pulled": "creating the container"}.get(
+        told[-1].reason, "waiting for the pod's volumes or network"
+    )
