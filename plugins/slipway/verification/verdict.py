@@ -81,9 +81,8 @@ def bad(on: str, event: Mapping[str, Any], *, limit: int, namespace: str) -> Rol
     what = "could not be measured" if is_error else "is not as it must be"
     allowed = f" ({limit} {'in a row ' if is_error else ''}allowed)" if limit else ""
     why = f"{found['metric']} {what}, measurement {found['number']}: {found['message']}{allowed}"
-    fix = (
-        f"{UNDONE} Why: kubectl logs -n {namespace} {found['pod'] or '<pod>'}; while it lasts, or where logs are kept."
-    )
+    log = f"kubectl logs -n {namespace} {found['pod'] or '<pod>'}"
+    fix = f"{UNDONE} Its log says more, for as long as it is there: {log}"
     return RolloutError("did not take the new version", on=on, why=why, fix=fix)
 
 
