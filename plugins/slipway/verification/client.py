@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -38,8 +39,8 @@ def ask(
         timeout_seconds: for all tries together.
 
     Raises:
-        RolloutError: the endpoint refused the rows; holds its error text.
-        UnavailableError: nothing answered in time.
+        RolloutError: the endpoint refused the rows, or what it says is no JSON; holds its text.
+        UnavailableError: nothing answered in time, or our key asked too often.
     """
     url = f"{endpoint}/predict" + ("?probabilities=true" if probabilities else "")
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
@@ -48,14 +49,27 @@ def ask(
     while True:
         try:
             with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:
-                return Answer(json.load(answer), answer.headers.get("Slipway-Bundle", ""))
+                return Answer(_parsed(url, answer.read()), answer.headers.get("Slipway-Bundle", ""))
         except urllib.error.HTTPError as error:
             why = f"status {error.code}: {error.read(500).decode(errors='replace')}"
-            fix = "The server's log in its state folder says more; this run is undone."
+            fix = "The server's log says more; this run is undone."
+            if error.code == http.HTTPStatus.TOO_MANY_REQUESTS:
+                fix = "Who else asks with Slipway's own key? Raise access.requests_per_second."
+                raise UnavailableError("could not verify the endpoint", on=url, why=why, fix=fix) from error
             raise RolloutError("could not verify the endpoint", on=url, why=why, fix=fix) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             if time.monotonic() > deadline:
                 why = f"no answer in {timeout_seconds:.0f} s; last: {error}"
                 fix = "Is there a firewall between this worker and the endpoint? Does its process run?"
                 raise UnavailableError("could not verify the endpoint", on=url, why=why, fix=fix) from error
             time.sleep(0.5)
+
+
+def _parsed(url: str, text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        why = f"its answer is no JSON: {text[:200]!r}"
+        fix = "Does something else listen at that address? This run is undone."
+        raise RolloutError("could not verify the endpoint", on=url, why=why, fix=fix) from error
+    return value if isinstance(value, dict) else {}

@@ -20,24 +20,33 @@ def verify(store: ObjectStore, key: str, digest: str, endpoint: str, api_key: st
         RejectedError: golden.json is not the one that was trained.
         UnavailableError: the endpoint does not answer.
     """
-    golden = _golden(store, key, digest)
+    golden = get_golden(store, key, digest)
+    replay(golden, digest, endpoint, api_key)
+    return len(golden["rows"])
+
+
+def replay(golden: dict[str, Any], digest: str, endpoint: str, api_key: str | None = None) -> None:
+    """Put the golden rows of the bundle with this digest to an endpoint.
+
+    Raises:
+        RolloutError: an answer differs, or another bundle gave it.
+        UnavailableError: the endpoint does not answer.
+    """
     answer = ask(endpoint, golden["rows"], probabilities=golden["probabilities"] is not None, api_key=api_key)
     if answer.digest != digest:
         why = f"bundle {answer.digest or '(none named)'} answered, expected {digest}"
         raise _failed(endpoint, why)
     if difference := find_difference(golden, answer.body):
         raise _failed(endpoint, difference)
-    return len(golden["rows"])
 
 
-def _failed(endpoint: str, why: str) -> RolloutError:
-    fix = (
-        "The run is undone. Compare the row's values and types with the schema; is something between us and the server?"
-    )
-    return RolloutError("could not verify the endpoint", on=endpoint, why=why, fix=fix)
+def get_golden(store: ObjectStore, key: str, digest: str) -> dict[str, Any]:
+    """The golden rows of the bundle at `key`, as they were trained.
 
-
-def _golden(store: ObjectStore, key: str, digest: str) -> dict[str, Any]:
+    Raises:
+        RejectedError: they are not; or the manifest is not the one of that digest.
+        AbsentError: there is no such bundle.
+    """
     manifest, golden = store.read(f"{key}manifest.json"), store.read(f"{key}golden.json")
     listed = json.loads(manifest)["files"]["golden.json"]["sha256"]
     if f"sha256:{sha256_hex(manifest)}" != digest or sha256_hex(golden) != listed:
@@ -49,3 +58,10 @@ def _golden(store: ObjectStore, key: str, digest: str) -> dict[str, Any]:
         )
     value: dict[str, Any] = json.loads(golden)
     return value
+
+
+def _failed(endpoint: str, why: str) -> RolloutError:
+    fix = (
+        "The run is undone. Compare the row's values and types with the schema; is something between us and the server?"
+    )
+    return RolloutError("could not verify the endpoint", on=endpoint, why=why, fix=fix)

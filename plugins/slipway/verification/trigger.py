@@ -1,0 +1,131 @@
+"""Measures a new version, without a worker, until it is known whether it is good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from slipway.core.errors import SlipwayError, UnavailableError
+from slipway.release.ledger import Ledger
+from slipway.storage.object_store import open_store
+from slipway.verification.analysis import AnalysisRun
+from slipway.verification.criteria import Criteria
+from slipway.verification.golden_check import get_golden
+from slipway.verification.meter import GoldenRows, Meter
+from slipway.verification.pods import ClusterPods
+from slipway.verification.verdict import as_event, error_as_event, line
+
+if TYPE_CHECKING:
+    from slipway.verification.pods import PodReader
+
+RENEW_SECONDS = 300.0  # the turn's lease is 30 minutes
+
+
+class AnalysisTrigger(BaseTrigger):
+    """Fires what `verdict.as_event` makes of the run when it is decided, and of the error when it cannot be.
+
+    Measurements are not kept over a restart of the triggerer: the analysis begins anew, which takes longer and is never wrong.
+
+    Args:
+        store, store_conn_id, model: whose ledger, and where the bundle is.
+        run_id: the run whose turn it is; renewed for as long as this takes.
+        conn_id, namespace: the cluster.
+        labels: that the version's pods have.
+        analysis: the section of the model file, as a dictionary.
+        bundle: ``{"key", "digest"}`` that the pods are to serve.
+        access_conn_id: Airflow connection with the API key; None: the pods are open.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: str,
+        store_conn_id: str | None,
+        model: str,
+        run_id: str,
+        conn_id: str,
+        namespace: str,
+        labels: dict[str, str],
+        analysis: dict[str, Any],
+        bundle: dict[str, str],
+        access_conn_id: str | None,
+    ) -> None:
+        super().__init__()
+        self.store, self.store_conn_id, self.model, self.run_id = store, store_conn_id, model, run_id
+        self.conn_id, self.namespace, self.labels = conn_id, namespace, labels
+        self.analysis, self.bundle, self.access_conn_id = analysis, bundle, access_conn_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments that make this trigger again."""
+        names = ("store", "store_conn_id", "model", "run_id", "conn_id", "namespace", "labels", "analysis", "bundle")
+        given = {name: getattr(self, name) for name in (*names, "access_conn_id")}
+        return "slipway.verification.trigger.AnalysisTrigger", given
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Measure until it is decided."""
+        try:
+            run = await self._analyse(Criteria.of(self.analysis))
+        except SlipwayError as error:
+            yield TriggerEvent(error_as_event(error))
+            return
+        yield TriggerEvent(as_event(run))
+
+    async def _analyse(self, criteria: Criteria) -> AnalysisRun:
+        run = AnalysisRun(criteria.metrics, criteria.limits)
+        meter = await asyncio.to_thread(self._meter, criteria)
+        while True:
+            due = time.monotonic() + criteria.interval_seconds
+            for measurement in await asyncio.to_thread(meter.measure, run.undecided):
+                self.log.info("%s", line(run.add(measurement).as_xcom()))
+            if run.phase != "Running":
+                return run
+            await self._pause(due)
+
+    async def _pause(self, until: float) -> None:
+        """Sleep until that time of the monotonic clock, and see to it that the turn stays ours."""
+        while True:
+            await asyncio.to_thread(self._renew)
+            if (seconds := until - time.monotonic()) <= 0:
+                return
+            await asyncio.sleep(min(seconds, RENEW_SECONDS))
+
+    def _renew(self) -> None:
+        """Raises ConflictError: another run has the turn. A store that does not answer is asked again next time."""
+        try:
+            Ledger.open(self.store, self.model, self.store_conn_id).turn(self.run_id).require()
+        except UnavailableError as error:
+            self.log.warning("the turn was not renewed: %s", error)
+
+    def _meter(self, criteria: Criteria) -> Meter:
+        golden = None
+        if criteria.golden_rows:
+            key, digest = self.bundle["key"], self.bundle["digest"]
+            golden = GoldenRows(
+                get_golden(open_store(f"{self.store}/{self.model}", self.store_conn_id), key, digest), digest
+            )
+        return Meter(self.pods(), criteria, golden=golden, api_key=api_key(self.access_conn_id))
+
+    def pods(self) -> PodReader:
+        """The version's pods."""
+        return cluster_pods(self.conn_id, self.namespace, self.labels)
+
+
+def cluster_pods(conn_id: str, namespace: str, labels: dict[str, str]) -> PodReader:
+    """Pods with these labels; connects on first use."""
+    from slipway.cluster.hook import ClusterHook
+    from slipway.cluster.tunnel import forwarded
+
+    return ClusterPods(ClusterHook(conn_id).cluster(namespace), labels, forwarded)
+
+
+def api_key(conn_id: str | None) -> str | None:
+    """Slipway's own key; None: none is needed."""
+    if conn_id is None:
+        return None
+    from slipway.access.hook import ApiKeyHook
+
+    return ApiKeyHook(conn_id).get_keys().own
