@@ -83,6 +83,11 @@ def pod_of(found: Mapping[str, Any]) -> Pod:
     return Pod(found["metadata"]["name"], ready, restarts, ended[0] if ended else "")
 
 
+def number_of_pods(count: int) -> str:
+    """In words for a text."""
+    return "1 pod" if count == 1 else f"{count} pods"
+
+
 def _is_leaving(found: Mapping[str, Any]) -> bool:
     """Deleted, evicted or done: it takes no requests, and another one has its place."""
     phase = found.get("status", {}).get("phase")
