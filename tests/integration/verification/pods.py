@@ -14,7 +14,7 @@ import joblib
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from slipway.core.errors import AbsentError
+from slipway.core.errors import UnavailableError
 from slipway.verification.pods import Pod
 from tests.bundle_maker import make_bundle, write_manifest
 from tests.server_process import Answer, ServerProcess, listen
@@ -76,7 +76,7 @@ class ServerPod:
 
 
 class ServerPods:
-    """What the cluster says about them; those `gone` or `silent` are still listed."""
+    """What the cluster says about them. Those in `gone` go when somebody wants to ask them; `silent` ones stay listed."""
 
     def __init__(self, *pods: ServerPod) -> None:
         self.given, self.gone, self.unready, self.silent = list(pods), set[str](), set[str](), set[str]()
@@ -87,6 +87,7 @@ class ServerPods:
     @contextmanager
     def opened(self, name: str) -> Iterator[str]:
         if name in self.gone:
-            raise AbsentError("could not reach the pod", on=name, why="it is gone", fix="Nothing.")
+            self.unready.add(name)
+            raise UnavailableError("could not reach the pod", on=name, why="it is gone", fix="Try again.")
         here = next(each.url for each in self.given if each.pod.name == name)
         yield "http://127.0.0.1:9" if name in self.silent else here
