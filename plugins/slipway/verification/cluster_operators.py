@@ -207,7 +207,7 @@ class VerifyServiceOperator(BaseOperator):
         """Returns ``{"endpoint", "rows", "digest", "changed", "summary"}``; all but the last two are None if nothing serves."""
         if self.restored and not self.restored.get("champion"):
             return self._said(None, None, None, f"nothing to verify: {self.restored['summary']}")
-        where = self.rollout or self.restored or {}
+        where = self.restored or self.rollout or {}
         key, digest = self._bundle()
         if where.get("reach") == "public":
             endpoint, (rows, by) = where["endpoint"], self._verify_public(where["endpoint"], key, digest)
@@ -234,11 +234,12 @@ class VerifyServiceOperator(BaseOperator):
 
     def _verify_pods(self, key: str, digest: str) -> tuple[int, str]:
         from slipway.verification.golden_check import get_golden
+        from slipway.verification.pods import number_of_pods
         from slipway.verification.service import verify_pods
 
         golden = get_golden(self._store(), key, digest)
         names = verify_pods(self.pods(), golden, digest, self._key())
-        return len(golden["rows"]), f"{len(names)} pods: {', '.join(names)}"
+        return len(golden["rows"]), f"{number_of_pods(len(names))}: {', '.join(names)}"
 
     def _bundle(self) -> tuple[str, str]:
         if self.restored:

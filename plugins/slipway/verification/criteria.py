@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from slipway.verification.analysis import Limits, Measurement
+from slipway.verification.pods import number_of_pods
 from slipway.verification.version_metrics import Traffic, quantile, total
 
 ERROR_RATE, LATENCY, GOLDEN, RESTARTS = "error rate", "p99 latency", "golden rows", "restarts"
@@ -87,7 +88,7 @@ def restarts(counts: Mapping[str, int], ended: Mapping[str, str]) -> Measurement
     """From how often each pod's container began anew in an interval, and how it ended."""
     pod = max(counts, key=lambda name: counts[name], default=None)
     if pod is None or not counts[pod]:
-        return Measurement(RESTARTS, "Successful", f"none of {len(counts)} pods", 0, 0)
+        return Measurement(RESTARTS, "Successful", f"none of {number_of_pods(len(counts))}", 0, 0)
     why = f" ({ended[pod]})" if ended.get(pod) else ""
     times = "once" if counts[pod] == 1 else f"{counts[pod]} times"
     return Measurement(RESTARTS, "Failed", f"{pod} restarted {times}{why}", sum(counts.values()), 0, pod)

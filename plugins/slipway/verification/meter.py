@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import urllib.error
 import urllib.request
@@ -10,11 +9,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.core.errors import AbsentError, DeniedError, RolloutError, UnavailableError
+from slipway.core.errors import DeniedError, RolloutError, UnavailableError
 from slipway.verification.analysis import Measurement
 from slipway.verification.criteria import GOLDEN, Criteria, restarts
 from slipway.verification.golden_check import replay
-from slipway.verification.pods import Pod, PodReader
+from slipway.verification.pods import Pod, PodReader, is_ready, number_of_pods
 from slipway.verification.version_metrics import Traffic, Window, read_traffic
 
 _TIMEOUT_SECONDS = 10
@@ -67,14 +66,20 @@ class Meter:
     def _ask(self, pods: list[Pod], found: dict[str, Measurement], *, golden: bool) -> None:
         answered = 0
         for pod in pods:
-            with contextlib.suppress(AbsentError):  # it went meanwhile, as pods do when fewer are needed
+            try:
                 self._add(found, self._visit(pod, golden=golden and GOLDEN not in found))
+            except UnavailableError:
+                if is_ready(self._pods, pod.name):
+                    raise
+            else:
                 answered += 1
         if not answered:
             fix = "Its events and its log say why: kubectl describe pod."
             raise UnavailableError(_FAILED, on="its pods", why="none is ready", fix=fix)
         if golden:
-            found.setdefault(GOLDEN, Measurement(GOLDEN, "Successful", f"{answered} pods answered as in training"))
+            found.setdefault(
+                GOLDEN, Measurement(GOLDEN, "Successful", f"{number_of_pods(answered)} answered as in training")
+            )
         if (traffic := self._window.take()) is not None:
             self._add(found, self._criteria.error_rate(traffic))
             self._add(found, self._criteria.latency(traffic))
@@ -89,8 +94,9 @@ class Meter:
                 fault = self._replay(pod, url)
                 self._window.rebase(pod.name, scrape(url, self._key))
                 return fault
-        except UnavailableError as error:  # the address is a tunnel's, which tells nobody which pod it was
-            raise UnavailableError(error.failed, on=f"pod {pod.name}", why=error.why, fix=error.fix) from error
+        except (DeniedError, UnavailableError) as error:
+            # The address is a tunnel's, which tells nobody which pod it was.
+            raise type(error)(error.failed, on=f"pod {pod.name}", why=error.why, fix=error.fix) from error
 
     def _replay(self, pod: Pod, url: str) -> Measurement | None:
         assert self._golden is not None

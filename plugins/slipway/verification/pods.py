@@ -34,7 +34,7 @@ class PodReader(Protocol):
         """Those there are now. Raises SlipwayError."""
 
     def opened(self, name: str) -> AbstractContextManager[str]:
-        """The base URL of one of them, for as long as it is needed. Raises AbsentError: it is gone."""
+        """The base URL of one of them, for as long as it is needed. Raises UnavailableError: it is gone."""
 
 
 class Lister(Protocol):
@@ -81,6 +81,16 @@ def pod_of(found: Mapping[str, Any]) -> Pod:
     ]
     restarts = sum(int(each.get("restartCount", 0)) for each in servers)
     return Pod(found["metadata"]["name"], ready, restarts, ended[0] if ended else "")
+
+
+def is_ready(pods: PodReader, name: str) -> bool:
+    """Whether a pod is still there and takes requests: one that does not answer may just have been removed."""
+    return any(pod.name == name and pod.ready for pod in pods.pods())
+
+
+def number_of_pods(count: int) -> str:
+    """In words for a text."""
+    return "1 pod" if count == 1 else f"{count} pods"
 
 
 def _is_leaving(found: Mapping[str, Any]) -> bool:

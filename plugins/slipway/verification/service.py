@@ -7,7 +7,7 @@ from typing import Any
 
 from slipway.core.errors import AbsentError, ConfigurationError, RolloutError, UnavailableError
 from slipway.verification.golden_check import replay
-from slipway.verification.pods import PodReader
+from slipway.verification.pods import PodReader, is_ready
 
 _FAILED = "could not verify the service"
 
@@ -57,8 +57,9 @@ def _verify_pod(pods: PodReader, name: str, golden: dict[str, Any], digest: str,
     try:
         with pods.opened(name) as url:
             replay(golden, digest, url, api_key)
-    except AbsentError:
-        return False
-    except (RolloutError, UnavailableError) as error:  # the address is a tunnel's, which tells nobody which pod it was
+    except (RolloutError, UnavailableError) as error:
+        if isinstance(error, UnavailableError) and not is_ready(pods, name):
+            return False
+        # the address is a tunnel's, which tells nobody which pod it was
         raise type(error)(error.failed, on=f"pod {name}", why=error.why, fix=error.fix) from error
     return True

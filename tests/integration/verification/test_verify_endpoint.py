@@ -99,6 +99,32 @@ def test_a_refusal_is_shown_with_its_text(tmp_path: Path, status: int) -> None:
         verify(tmp_path, bundle, url)
 
 
+def test_a_key_that_asked_too_often_may_ask_again_later(tmp_path: Path) -> None:
+    bundle = store_bundle(tmp_path)
+    with (
+        endpoint(lambda _path, _body: (429, {}, b"this key may ask again in 1 s")) as url,
+        pytest.raises(UnavailableError, match=r"status 429: this key may ask again.*access\.requests_per_second"),
+    ):
+        verify(tmp_path, bundle, url)
+
+
+def test_an_answer_that_is_no_json_is_shown(tmp_path: Path) -> None:
+    bundle = store_bundle(tmp_path)
+    with (
+        endpoint(lambda _path, _body: (200, {}, b"<html>Welcome")) as url,
+        pytest.raises(RolloutError, match="its answer is no JSON: b'<html>Welcome'"),
+    ):
+        verify(tmp_path, bundle, url)
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again_until_the_deadline() -> None:
+    def cut(_path: str, _body: Any) -> Any:
+        return 200, {"Transfer-Encoding": "chunked"}, b"no chunk at all"
+
+    with endpoint(cut) as url, pytest.raises(UnavailableError, match="no answer in 1 s"):
+        ask(url, [[1]], probabilities=False, timeout_seconds=1)
+
+
 def test_a_bundle_that_is_not_there_is_absent(tmp_path: Path) -> None:
     with pytest.raises(AbsentError, match=r"models/m2/manifest\.json"):
         verify(tmp_path, {"key": "models/m2/", "digest": "sha256:0"}, "http://127.0.0.1:9")
