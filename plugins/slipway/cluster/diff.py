@@ -28,7 +28,7 @@ def diff_objects(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> l
     Ignored: ``status`` and what the API keeps in ``metadata`` itself. Items of lists are matched by their name where
     they have one, so that a new first container is one change, not many; their order is no change.
     """
-    return list(_changes("", _declared(live) if live else {}, _declared(wanted)))
+    return list(_changes("", _declared(live) if live else None, _declared(wanted)))
 
 
 def _declared(obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,9 +52,11 @@ def _changes(path: str, before: Any, after: Any) -> Iterator[Change]:
 def _as_maps(before: Any, after: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Both sides by step of the path, or None: they have nothing that could be compared piece by piece."""
     sides = [side for side in (before, after) if side is not None]
-    if all(isinstance(side, Mapping) and side for side in sides):
+    if not all(sides):  # an empty one is a value: `emptyDir: {}`
+        return None
+    if all(isinstance(side, Mapping) for side in sides):
         return _map_steps(before), _map_steps(after)
-    if all(isinstance(side, Sequence) and not isinstance(side, str) and side for side in sides):
+    if all(isinstance(side, Sequence) and not isinstance(side, str) for side in sides):
         return _list_steps(before, after)
     return None
 

@@ -50,7 +50,7 @@ class ClusterHook:
             conn_id=self.conn_id, connection_extras=dict(extra), client_configuration=configuration
         )
         async with AsyncExitStack() as opened:
-            with self._translated():
+            with self._translated(extra):
                 client = await opened.enter_async_context(hook.get_conn())
             yield AsyncCluster(client, namespace, self.conn_id)
 
@@ -71,7 +71,7 @@ class ClusterHook:
             # with one it forgets what it read of the pod's.
             configuration.verify_ssl = not _is_true(extra, "disable_verify_ssl")
             hook.client_configuration, hook.conn_extras = configuration, _without_verify(extra)
-        with self._translated():
+        with self._translated(extra):
             return hook.get_conn()
 
     async def _async_extra(self) -> Mapping[str, Any]:
@@ -96,7 +96,7 @@ class ClusterHook:
         raise AbsentError(_FAILED, on=f"connection {self.conn_id}", why="there is none", fix=fix) from error
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, extra: Mapping[str, Any]) -> Iterator[None]:
         from airflow.exceptions import AirflowException
         from kubernetes.config import ConfigException
         from kubernetes_asyncio.config import ConfigException as AsyncConfigException
@@ -104,12 +104,13 @@ class ClusterHook:
 
         on = f"connection {self.conn_id}"
         fix = "Correct kube_config, kube_config_path or in_cluster in the connection's extra."
+        path = _field(extra, "kube_config_path")
+        if path and not Path(path).exists():
+            raise AbsentError(_FAILED, on=on, why=f"there is no file {path} where this runs", fix=fix)
         try:
             yield
         except YAMLError:  # its text quotes the kubeconfig, which holds credentials
             raise ConfigurationError(_FAILED, on=on, why="its kubeconfig is not YAML", fix=fix) from None
-        except FileNotFoundError as error:
-            raise AbsentError(_FAILED, on=on, why=f"there is no file {error.filename}", fix=fix) from error
         except (AirflowException, ConfigException, AsyncConfigException, OSError, ValueError) as error:
             raise ConfigurationError(_FAILED, on=on, why=shown(str(error)), fix=fix) from error
 

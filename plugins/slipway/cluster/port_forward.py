@@ -80,6 +80,8 @@ class PortForward:
 
     def _carry(self) -> None:
         silence_seconds: float | None = None
+        if self._pending() and not self._to_caller():  # it came with the end of the handshake
+            return
         with selectors.DefaultSelector() as both:
             for end in (self._stop, self._local, self._websocket.sock):
                 both.register(end, selectors.EVENT_READ)
@@ -116,9 +118,12 @@ class PortForward:
                 return False
             if code == ABNF.OPCODE_BINARY and frame.data:
                 self._take(frame.data[0], frame.data[1:])
-            # TLS decrypts more than one frame at a time, of which the socket's readiness says nothing.
-            if not getattr(self._websocket.sock, "pending", int)():
+            if not self._pending():
                 return True
+
+    def _pending(self) -> bool:
+        """Whether TLS has decrypted more than was read: the socket's readiness says nothing about that."""
+        return bool(getattr(self._websocket.sock, "pending", int)())
 
     def _take(self, channel: int, data: bytes) -> None:
         if channel not in self._greeted:

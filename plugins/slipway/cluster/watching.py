@@ -43,7 +43,7 @@ class AsyncCluster:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.namespace, self.name, self._poll_seconds = namespace, name, poll_seconds
+        self.client, self.namespace, self.name, self._poll_seconds = client, namespace, name, poll_seconds
         self._clock, self._sleep = clock, sleep
         self._transport = AsyncTransport(client, patience=patience, sleep=sleep)
 
