@@ -1,0 +1,1 @@
+"""A stand-in for a Kubernetes cluster: the real API over a socket, with its state in memory."""
