@@ -17,6 +17,7 @@ from tests.cluster import disruptions, listing, logs, portforward, scaling, stat
 from tests.cluster.discovery import Discovery
 from tests.cluster.faults import Fault, Faults, Seen
 from tests.cluster.kinds import KINDS, Kind
+from tests.cluster.queries import flag
 from tests.cluster.rbac import Action, Authoriser, Tokens, User
 from tests.cluster.registry import APPLY, Registry, Write
 from tests.cluster.routing import Route, find_route
@@ -28,7 +29,6 @@ Object = dict[str, Any]
 
 # What a DELETE of these answers is the object; of all others a Status, if nothing is left of the object.
 _RETURNED_WHEN_DELETED = {"Pod", "Service", "ServiceAccount", "ResourceQuota"}
-_KEPT_REQUESTS = 100
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         self._registry = Registry(store)
         self._discovery, self._authoriser, self._tokens = discovery, authoriser, tokens
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._busy: list[asyncio.Transport] = []
 
     async def __aenter__(self) -> Api:
         self._loop = asyncio.get_running_loop()
@@ -87,29 +88,41 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
 
     def _cut_watches(self) -> int:
         assert self._loop is not None
-        count = len(self.watches)
-        done = asyncio.run_coroutine_threadsafe(_call(self.watches.cut), self._loop)
-        done.result(10)
-        return count
+        return asyncio.run_coroutine_threadsafe(_call(self.watches.cut), self._loop).result(10)
 
     # ------------------------------------------------------------------------------------------------ every request
 
-    async def _handle(self, request: kmock.Request) -> web.StreamResponse:
-        raw = request._raw_request
+    async def __call__(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; what the stand-in itself does wrong is a 500 now, and raised when it ends."""
+        transport = raw.transport
+        assert transport is not None
+        self._busy.append(transport)
+        try:
+            return await self._answer(raw, await raw.read())
+        finally:
+            self._busy.remove(transport)
+
+    def abort(self) -> None:
+        """In the server's loop: close the connections of all requests that are not answered yet."""
+        for transport in self._busy:
+            transport.abort()
+
+    async def _answer(self, raw: web.BaseRequest, body: bytes) -> web.StreamResponse:
         seen = Seen(raw.method, raw.path, dict(raw.query))
         self.seen.append(seen)
-        del self._requests[:-_KEPT_REQUESTS]
         try:
             fault = self.faults.pop(seen)
             if fault:
                 return self._fail(raw, fault)
-            return await self._route(raw, request.body, seen)
+            return await self._route(raw, body, seen)
         except StatusError as error:
             return web.json_response(error.status(), status=error.code, headers=error.headers)
-
-    async def _render_error(self, exc: Exception) -> web.StreamResponse:
-        error = StatusError(500, f"Internal error occurred: {exc!r}")
-        return web.json_response(error.status(), status=500)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            failure = StatusError(500, f"Internal error occurred: {error!r}")
+            return web.json_response(failure.status(), status=500)
 
     @staticmethod
     def _fail(raw: web.BaseRequest, fault: Fault) -> web.StreamResponse:
@@ -201,7 +214,7 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         return Write(
             manager=call.query.get("fieldManager") or agent or "unknown",
             dry_run=_dry_run(call.query),
-            force=call.query.get("force") in {"true", "1"},
+            force=flag(call.query, "force"),
             validation=call.query.get("fieldValidation") or "Warn",
             subresource=call.route.subresource,
             may_create=functools.partial(self._authoriser.check, call.user, may_create),
@@ -296,14 +309,18 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         )
 
 
-async def _call(function: Callable[[], None]) -> None:
-    function()
+async def _call(function: Callable[[], int]) -> int:
+    return function()
 
 
 def _parsed(body: bytes) -> Any:
     """JSON, or YAML as server-side apply allows it. Raises StatusError 400."""
     if not body:
         return None
+    if body.startswith(b"k8s\x00"):
+        accepted = "application/json, application/yaml"
+        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise StatusError(415, text)
     try:
         return json.loads(body)
     except ValueError:

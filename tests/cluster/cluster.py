@@ -196,6 +196,7 @@ class _Server:
         if self._loop and self._stop:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_SECONDS)
+        assert not self._thread.is_alive(), "the API server did not stop"
         if self._error:
             raise self._error
 
@@ -215,3 +216,4 @@ class _Server:
             self._url = str(server.url).rstrip("/")
             self._ready.set()
             await self._stop.wait()
+            self._api.abort()

@@ -53,7 +53,13 @@ class Discovery:
 
     def _server_version(self) -> Object:
         major, minor, _ = self._version.removeprefix("v").split(".")
-        build = {"gitTreeState": "clean", "goVersion": "go1.26.0", "compiler": "gc", "platform": "linux/amd64"}
+        build = {
+            "buildDate": "2026-08-12T09:00:00Z",
+            "gitTreeState": "clean",
+            "goVersion": "go1.26.0",
+            "compiler": "gc",
+            "platform": "linux/amd64",
+        }
         return {"major": major, "minor": minor, "gitVersion": self._version, "gitCommit": "0" * 40, **build}
 
     def _groups(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.cluster.queries import flag
 from tests.cluster.status import StatusError
 
 Test = Callable[["Seen"], bool]
@@ -23,7 +24,7 @@ class Seen:
     @property
     def is_watch(self) -> bool:
         """Whether it is a watch."""
-        return self.query.get("watch") in {"true", "1"}
+        return flag(self.query, "watch")
 
 
 @dataclass

@@ -224,9 +224,9 @@ def _compare_part(
     elif before:
         result.removed.update({path, *_walk(kind, before[0], path, before[1])})
     elif after:
-        result.changed.update(_walk(kind, after[0], path, after[1]))
-        if path[-1] in _PLAIN_MAPS:
-            result.changed.add(path)
+        added = set(_walk(kind, after[0], path, after[1]))
+        above = {below[:length] for below in added for length in range(len(path), len(below))}
+        result.changed.update(added, (node for node in above if node[-1] in _PLAIN_MAPS))
 
 
 def record_update(old: Object | None, new: Object, *, manager: str, subresource: str, now: str) -> Object:

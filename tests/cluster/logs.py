@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from tests.cluster.queries import flag
 from tests.cluster.status import StatusError
 from tests.cluster.store import Store
 
@@ -64,7 +65,7 @@ async def serve(
     container = container_of(pod, query.get("container", ""))
     if not pod["spec"].get("nodeName"):
         raise StatusError(400, f"pod {pod['metadata']['name']} does not have a host assigned")
-    previous = query.get("previous") in {"true", "1"}
+    previous = flag(query, "previous")
 
     async def read() -> str:
         call = asyncio.get_running_loop().run_in_executor(None, lambda: kubelet.logs(pod, container, previous=previous))
@@ -75,7 +76,7 @@ async def serve(
     first = _shortened(text, query)
     await response.prepare(request)
     await response.write(_stamped(first, store, query))
-    while query.get("follow") in {"true", "1"} and _is_running(store, pod, container):
+    while flag(query, "follow") and _is_running(store, pod, container):
         await asyncio.sleep(POLL_SECONDS)
         try:
             newer = await read()
@@ -97,7 +98,7 @@ def _shortened(text: str, query: Mapping[str, str]) -> str:
 
 def _stamped(text: str, store: Store, query: Mapping[str, str]) -> bytes:
     """Lines with a time before each, where that is asked for; the time is that of reading."""
-    if query.get("timestamps") not in {"true", "1"}:
+    if not flag(query, "timestamps"):
         return text.encode()
     now = store.clock().strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
     return "".join(f"{now} {line}" for line in text.splitlines(keepends=True)).encode()

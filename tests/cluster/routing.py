@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.cluster.kinds import Kind, find_by_plural
+from tests.cluster.queries import flag
 from tests.cluster.rbac import Action
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
@@ -30,7 +31,7 @@ class Route:
     def action(self, method: str, query: Mapping[str, str]) -> Action:
         """What the authoriser is asked about."""
         verb, name = _VERBS.get(method, method.lower()), self.name
-        if verb == "get" and query.get("watch") in {"true", "1"}:
+        if verb == "get" and flag(query, "watch"):
             verb = "watch"
         elif not name:
             verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.cluster.kinds import Kind
+from tests.cluster.queries import flag
 from tests.cluster.selectors import Test
 from tests.cluster.status import StatusError
 from tests.cluster.store import Change, Store
@@ -32,10 +33,11 @@ class Watches:
         for event in self._open:
             event.set()
 
-    def cut(self) -> None:
-        """In the server's loop: close the connections of all watches as a broken network does."""
+    def cut(self) -> int:
+        """In the server's loop: close the connections of all watches as a broken network does; how many there were."""
         for transport in self._open.values():
             transport.abort()
+        return len(self._open)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -62,7 +64,7 @@ class Watches:
     ) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + float(query.get("timeoutSeconds") or DEFAULT_TIMEOUT_SECONDS)
-        bookmarks = query.get("allowWatchBookmarks") in {"true", "1"}
+        bookmarks = flag(query, "allowWatchBookmarks")
         for what, obj in watch.initial():
             await _send(response, what, obj)
         while True:
@@ -87,7 +89,7 @@ class _Watch:
         asked = query.get("resourceVersion", "")
         self._from_now = asked in {"", "0"}
         self._version = 0 if self._from_now else _number(asked)
-        self._initial = query.get("sendInitialEvents", "") in {"true", "1"}
+        self._initial = flag(query, "sendInitialEvents")
 
     def initial(self) -> Iterator[tuple[str, Object]]:
         """The objects that there are, where the watch does not begin at a known version."""
