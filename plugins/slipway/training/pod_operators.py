@@ -18,7 +18,7 @@ from slipway.core.model_file import Gate
 from slipway.storage.object_store import open_store
 from slipway.training.pod_failure import failure_of, termination_message
 from slipway.training.pod_job import PodJob, pod_name
-from slipway.training.pod_manifest import CONTAINER, pod_labels, pod_manifest
+from slipway.training.pod_manifest import CONTAINER, JOB_LABEL, pod_labels, pod_manifest
 from slipway.training.pod_outcome import find_outcome
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class _PodOperator(KubernetesPodOperator):
         self.labels = pod_labels(job)
         self.pod_template_dict = pod_manifest(self.train.pod, job, self.name)
         with self._translated(f"pod {self.namespace}/{self.name}"):
+            self._delete_those_of_other_jobs(context)
             super().execute(context)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
@@ -131,6 +132,15 @@ class _PodOperator(KubernetesPodOperator):
         """The triggerer reads the connection itself, so that its kubeconfig is not kept with the trigger."""
         trigger.connection_extras = None
         super().defer(trigger=trigger, **kwargs)
+
+    def _delete_those_of_other_jobs(self, context: Context) -> None:
+        """An attempt that was killed before the model file changed left a pod that nobody waits for."""
+        same = {**self.labels, **self._get_ti_pod_labels(context, include_try_number=False)}
+        job = same.pop(JOB_LABEL)
+        selector = ",".join([*(f"{key}={value}" for key, value in same.items()), f"{JOB_LABEL}!={job}"])
+        for pod in self.client.list_namespaced_pod(self.namespace, label_selector=selector).items:
+            self.log.info("deleting pod %s: it does what the model file said before", pod.metadata.name)
+            self.pod_manager.delete_pod(pod)
 
     def _get_pod_from_task_state_store(self, context: Context) -> None:
         """An earlier attempt's pod is found by its labels alone: of a changed model file it would be another job's."""
