@@ -106,7 +106,8 @@ def deliver_model(model: ModelFile) -> DAG:
             )
 
         with TaskGroup("training"):
-            train_model = TrainModelOperator(
+            train, evaluate = training_operators(model)
+            train_model = train(
                 task_id="train_model",
                 dataset_section=model.dataset,
                 train=model.train,
@@ -114,7 +115,7 @@ def deliver_model(model: ModelFile) -> DAG:
                 dataset=store_dataset.output,
                 **where,
             )
-            evaluate_model = EvaluateModelOperator(
+            evaluate_model = evaluate(
                 task_id="evaluate_model",
                 dataset_section=model.dataset,
                 train=model.train,
@@ -205,6 +206,15 @@ def group(name: str, declared: Any) -> AbstractContextManager[Any]:
     return TaskGroup(name) if declared else nullcontext()
 
 
+def training_operators(model: ModelFile) -> tuple[type[BaseOperator], type[BaseOperator]]:
+    """Who trains and who evaluates: the worker, or a pod where the model file names one."""
+    if model.train.pod is None:
+        return TrainModelOperator, EvaluateModelOperator
+    from slipway.training.pod_operators import EvaluateInPodOperator, TrainInPodOperator
+
+    return TrainInPodOperator, EvaluateInPodOperator
+
+
 def approval_tasks(model: ModelFile, decide_release: DecideReleaseOperator, run: dict) -> list[BaseOperator]:
     """The question to a person, where the model file asks for it."""
     if model.gate.approval == "none":
@@ -215,7 +225,7 @@ def approval_tasks(model: ModelFile, decide_release: DecideReleaseOperator, run:
 
 
 def image_tasks(
-    model: ModelFile, evaluate_model: EvaluateModelOperator, decide_release: DecideReleaseOperator, run: dict
+    model: ModelFile, evaluate_model: BaseOperator, decide_release: DecideReleaseOperator, run: dict
 ) -> list[BaseOperator]:
     """Base, image and the look at its signature, for what the model file says about images."""
     if model.image is None:

@@ -17,6 +17,7 @@ from slipway.core.deploy_section import Deployment
 from slipway.core.firewall_section import Firewall
 from slipway.core.image_section import Image
 from slipway.core.metric_name import METRIC_NAMES, MetricName
+from slipway.core.pod_section import Pod
 from slipway.core.section import Section
 from slipway.core.yaml_source import YamlSource
 
@@ -73,6 +74,7 @@ class Train(Section):
     )
     holdout: float = Field(0.2, gt=0, lt=1, description="Share of the rows kept for evaluation.")
     seed: int = Field(0, ge=0, le=2**32 - 1)
+    pod: Pod | None = Field(None, description="Train in a pod on a Kubernetes cluster instead of in Airflow's worker.")
 
 
 class Gate(Section):
@@ -158,6 +160,14 @@ class ModelFile(Section):
         kinds = {deployment.kind for deployment in self.deploy} - {"process"}
         if kinds and self.image is None:
             raise ValueError(f"deploy: {' and '.join(sorted(kinds))} together with image.repository")
+        return self
+
+    @model_validator(mode="after")
+    def _a_pod_reaches_the_store(self) -> ModelFile:
+        if self.train.pod and self.store.split("://", 1)[0] not in {"s3", "gs", "abfs"}:
+            raise ValueError(
+                "train.pod together with a store of s3:// or gs://; a pod does not see the worker's folders"
+            )
         return self
 
     @property

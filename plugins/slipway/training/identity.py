@@ -31,8 +31,8 @@ def _version(name: str) -> str:
 def find_model_id(dataset: DatasetRef, section: Dataset, train: Train) -> str:
     """64 hex digits over the dataset, what the model file says about its use, and the code that will train on it.
 
-    The gate, the targets and everything else in the model file may change without a new training. A module of one's own
-    counts by the SHA-256 of its source file, an installed package beside scikit-learn by its version.
+    The gate, the targets, the pod to train in and everything else in the model file may change without a new training. A
+    module of one's own counts by the SHA-256 of its source file, an installed package beside scikit-learn by its version.
 
     Raises:
         ConfigurationError: the estimator's or the preprocessing's module does not exist.
@@ -47,7 +47,7 @@ def find_model_id(dataset: DatasetRef, section: Dataset, train: Train) -> str:
             "target": section.target,
             "drop": sorted(section.drop),
             "columns": {name: rule.model_dump(mode="json") for name, rule in section.columns.items()},
-            "train": _spelled(train.model_dump()),
+            "train": _spelled(train.model_dump(exclude={"pod"})),
             "libraries": libraries,
             "sources": {path.text: _source(path) for path in _own_paths(train)},
         }

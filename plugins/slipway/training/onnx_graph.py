@@ -46,6 +46,8 @@ def to_graph(pipeline: Any, features: Sequence[Feature], task: Task) -> bytes:
         raise NotImplementedError("the pipeline does not use all kinds of features")
     _leave_out_zipmap(model)
     _shape_outputs(model, task, len(estimator.classes_) if has_probabilities else 0)
+    # Else in the order of a set of texts, which each process has another of, and so other bytes for the same model.
+    model.opset_import.sort(key=lambda opset: opset.domain)
     serialised: bytes = model.SerializeToString()
     return serialised
 

@@ -217,3 +217,41 @@ def test_a_file_that_is_no_mapping_is_one_error(text: str) -> None:
 def test_the_schema_beside_the_model_files_is_current() -> None:
     """`make schema` writes it."""
     assert (MODELS / "model_file.schema.json").read_text() == schema_text()
+
+
+POD = "  pod: {image: registry.example.com/slipway@sha256:" + "a" * 64 + "}\n"
+
+
+def test_a_pod_needs_only_its_image() -> None:
+    pod = parse_model_file(FLIGHTS.replace("  seed: 0\n", POD), "x.yaml").train.pod
+    assert pod is not None
+    assert (pod.conn_id, pod.namespace, pod.cpu, pod.memory) == ("kubernetes_default", "default", "1", "2Gi")
+    assert (pod.secret, pod.service_account, pod.pull_secret, pod.timeout_minutes) == (None, None, None, 120)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "@sha256:" + "a" * 64,
+            ":latest",
+            "train.pod.image: found 'registry.example.com/slipway:latest', allowed: text",
+        ),
+        ("}\n", ", memory: 2}\n", "train.pod.memory: found 2, allowed: text"),
+        ("}\n", ", memory: 2GB}\n", "train.pod.memory: found '2GB', allowed: text that matches"),
+        ("}\n", ', cpu: "0.0"}\n', "train.pod.cpu: found '0.0', allowed: text that matches"),
+        ("}\n", ", secret: Store_Login}\n", "train.pod.secret: found 'Store_Login', allowed: text that matches"),
+        ("}\n", ", timeout_minutes: 0}\n", "train.pod.timeout_minutes: found 0, allowed: greater than 0"),
+        ("}\n", ", gpu: 1}\n", "train.pod.gpu: found an unknown key, allowed: image, conn_id, namespace"),
+    ],
+)
+def test_what_is_wrong_with_a_pod_is_named(old: str, new: str, expected: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_model_file(FLIGHTS.replace("  seed: 0\n", POD.replace(old, new)), "x.yaml")
+    assert expected in str(caught.value)
+
+
+def test_a_pod_does_not_see_the_worker_s_folders() -> None:
+    text = FLIGHTS.replace("  seed: 0\n", POD).replace("s3://slipway", "file:///srv/slipway")
+    with pytest.raises(ConfigurationError, match=r"allowed: train\.pod together with a store of s3:// or gs://"):
+        parse_model_file(text, "x.yaml")
