@@ -6,6 +6,7 @@ YAML of its own.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ _RESTORE = "Restore it from Slipway's own serving/k8s."
 
 
 class ManifestFiles:
-    """One file for each kind; read when asked for."""
+    """One file for each kind; read when first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[str, dict[str, Any]] = {}
 
     def load(self, kind: str) -> dict[str, Any]:
         """A new copy of ``<kind in lower case>.yaml``.
@@ -29,6 +31,11 @@ class ManifestFiles:
         Raises:
             ConfigurationError: the file is not there, cannot be read, or is no object of that kind.
         """
+        if kind not in self._read:
+            self._read[kind] = self._parsed(kind)
+        return copy.deepcopy(self._read[kind])
+
+    def _parsed(self, kind: str) -> dict[str, Any]:
         path = self._folder / f"{kind.lower()}.yaml"
         try:
             loaded = yaml.load(path.read_bytes(), _Loader)  # noqa: S506  the safe one, in C

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.core.errors import ConfigurationError
-from slipway.core.identity import sha256_hex, short
+from slipway.core.identity import content_id, sha256_hex, short
 from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.core.serving_folder import serving_folder
 from slipway.rollout.kubernetes import entry, policy
@@ -89,18 +89,22 @@ class Manifests:
         _check(version)
         deployment = self._ours("Deployment", deployment_name(self._model, track))
         deployment["metadata"]["labels"][TRACK] = track
-        part(deployment, "metadata", "annotations").update(
-            {VERSION: version.annotation(), VERSION_ID: version.id},
-        )
+        told = {VERSION: version.annotation(), VERSION_ID: self.version_id(version)}
+        part(deployment, "metadata", "annotations").update(told)
         spec = part(deployment, "spec")
         spec["selector"] = {"matchLabels": track_labels(self._model, track)}
         spec["progressDeadlineSeconds"] = math.ceil(self._target.timeout_minutes * 60)
         spec.pop("replicas", None)
         if replicas is not None:
             spec["replicas"] = replicas
-        part(spec, "template", "metadata", "labels").update(self._pod_labels(track, version))
-        self._fill_pod(part(spec, "template", "spec"), track, version)
+        self._fill_template(part(spec, "template"), track, version)
         return deployment
+
+    def version_id(self, version: Version) -> str:
+        """12 hex digits over the version and all else that its pods are made of, such as the files; the same on every track."""
+        template = part(self._files.load("Deployment"), "spec", "template")
+        self._fill_template(template, "main", version)
+        return short(content_id([version.id, template]))
 
     def autoscaler(self, track: Track) -> dict[str, Any] | None:
         """What scales a track's Deployment, or None where the model file does not ask for it."""
@@ -171,7 +175,9 @@ class Manifests:
         traffic = {TRAFFIC: "main" if shares_pods else track}
         return {**labels(self._model), TRACK: track, **traffic, BUNDLE: short(version.digest)}
 
-    def _fill_pod(self, pod: dict[str, Any], track: Track, version: Version) -> None:
+    def _fill_template(self, template: dict[str, Any], track: Track, version: Version) -> None:
+        part(template, "metadata", "labels").update(self._pod_labels(track, version))
+        pod = part(template, "spec")
         pod["serviceAccountName"] = self.name
         pod.pop("imagePullSecrets", None)
         if self._target.pull_secret:

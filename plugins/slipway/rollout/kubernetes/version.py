@@ -9,6 +9,7 @@ from typing import Any
 from slipway.core.errors import ConfigurationError
 from slipway.core.identity import canonical_json, content_id, short
 from slipway.core.kubernetes_section import KubernetesTarget
+from slipway.rollout.server_command import ServerAccess
 
 _RECORDED = {"image": str, "digest": str, "workers": int, "cpu": str, "cpu_limit": str, "memory": str}
 
@@ -38,23 +39,12 @@ class Version:
     burst: int = 100
 
     @classmethod
-    def declared(
-        cls,
-        target: KubernetesTarget,
-        image: str,
-        digest: str,
-        *,
-        key_hashes: tuple[str, ...] | None,
-        requests_per_second: float = 0,
-        burst: int = 100,
-    ) -> Version:
-        """The version as the model file wants it served."""
-        return cls(image, digest, target.workers, *target.resources, key_hashes, requests_per_second, burst)
+    def of(cls, target: KubernetesTarget, image: str, digest: str, access: ServerAccess | None) -> Version:
+        """The version as the model file wants it served; access None: everyone may ask."""
+        return cls(image, digest, target.workers, *target.resources, **_asked_by(access))
 
     @classmethod
-    def from_annotation(
-        cls, text: str, *, key_hashes: tuple[str, ...] | None, requests_per_second: float = 0, burst: int = 100
-    ) -> Version:
+    def from_annotation(cls, text: str, access: ServerAccess | None) -> Version:
         """The version that `annotation` recorded, asked by those who may ask now.
 
         Raises:
@@ -68,7 +58,7 @@ class Version:
                 why=f"it is no record of Slipway's: {text[:80]!r}",
                 fix="Who changed it? A new rollout writes it anew; until then there is no way back to that version.",
             )
-        return cls(**recorded, key_hashes=key_hashes, requests_per_second=requests_per_second, burst=burst)
+        return cls(**recorded, **_asked_by(access))
 
     def annotation(self) -> str:
         """JSON of all but who may ask: what the Deployment keeps, to bring this version back."""
@@ -78,6 +68,10 @@ class Version:
     def id(self) -> str:
         """12 hex digits; two versions are equal exactly if their ids are."""
         return short(content_id({**asdict(self), "requests_per_second": float(self.requests_per_second)}))
+
+
+def _asked_by(access: ServerAccess | None) -> dict[str, Any]:
+    return asdict(access) if access else {"key_hashes": None}
 
 
 def _parsed(text: str) -> dict[str, Any]:
