@@ -6,47 +6,26 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import kmock
-import yaml
 from aiohttp import web
 
-from tests.cluster import disruptions, listing, logs, portforward, scaling, status
+from tests.cluster import listing, logs, portforward, scaling, status
+from tests.cluster.calls import Call
+from tests.cluster.deletion import Deletion
 from tests.cluster.discovery import Discovery
 from tests.cluster.faults import Fault, Faults, Seen
-from tests.cluster.kinds import KINDS, Kind
+from tests.cluster.kinds import KINDS
 from tests.cluster.queries import flag
 from tests.cluster.rbac import Action, Authoriser, Tokens, User
 from tests.cluster.registry import APPLY, Registry, Write
-from tests.cluster.routing import Route, find_route
+from tests.cluster.routing import find_route
 from tests.cluster.status import StatusError
 from tests.cluster.store import Store
 from tests.cluster.watching import Watches
 
 Object = dict[str, Any]
-
-# What a DELETE of these answers is the object; of all others a Status, if nothing is left of the object.
-_RETURNED_WHEN_DELETED = {"Pod", "Service", "ServiceAccount", "ResourceQuota"}
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request for a resource, with all that was found out about it."""
-
-    raw: web.BaseRequest
-    body: bytes
-    query: dict[str, str]
-    user: User
-    route: Route
-    kind: Kind
-    action: Action
-
-    @property
-    def namespace(self) -> str:
-        """The namespace of the path, or ""."""
-        return self.route.namespace or ""
 
 
 class Api(kmock.RawHandler):  # type: ignore[misc]
@@ -67,7 +46,7 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         self.seen: list[Seen] = []
         self.watches = Watches(store, bookmark_seconds=bookmark_seconds)
         self.faults = Faults(store.compact, self._cut_watches)
-        self._registry = Registry(store)
+        self._registry, self._deletion = Registry(store), Deletion(store)
         self._discovery, self._authoriser, self._tokens = discovery, authoriser, tokens
         self._loop: asyncio.AbstractEventLoop | None = None
         self._busy: list[asyncio.Transport] = []
@@ -166,8 +145,8 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
             "create": self._create,
             "update": self._update,
             "patch": self._patch,
-            "delete": self._delete,
-            "deletecollection": self._delete_collection,
+            "delete": self._deletion.delete,
+            "deletecollection": self._deletion.delete_collection,
         }
         serve = verbs.get(call.action.verb)
         misfit = call.action.verb == "create" and call.route.name
@@ -187,7 +166,7 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         return await self.watches.serve(call.raw, call.kind, call.route.namespace, test, call.query)
 
     def _create(self, call: Call) -> web.Response:
-        body = _parsed(call.body)
+        body = call.parsed()
         if call.kind.name == "SelfSubjectAccessReview":
             return web.json_response(self._review(call.user, body), status=201)
         write = self._write(call)
@@ -196,11 +175,11 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
 
     def _update(self, call: Call) -> web.Response:
         write = self._write(call)
-        stored = self._registry.replace(call.kind, call.namespace, call.route.name, _parsed(call.body), write)
+        stored = self._registry.replace(call.kind, call.namespace, call.route.name, call.parsed(), write)
         return _answer(stored, write, 200)
 
     def _patch(self, call: Call) -> web.Response:
-        write, body = self._write(call), _parsed(call.body)
+        write, body = self._write(call), call.parsed()
         target = call.kind, call.namespace, call.route.name
         if call.raw.content_type == APPLY:
             write.manager = call.query.get("fieldManager", "")
@@ -213,7 +192,7 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         may_create = Action("create", call.route.group, call.route.plural, "", call.namespace, call.route.name)
         return Write(
             manager=call.query.get("fieldManager") or agent or "unknown",
-            dry_run=_dry_run(call.query),
+            dry_run=call.dry_run,
             force=flag(call.query, "force"),
             validation=call.query.get("fieldValidation") or "Warn",
             subresource=call.route.subresource,
@@ -237,53 +216,6 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
             "status": {"allowed": allowed},
         }
 
-    # ---------------------------------------------------------------------------------------------------- deletion
-
-    def _delete(self, call: Call) -> web.Response:
-        return web.json_response(self._delete_one(call, call.namespace, call.route.name, _parsed(call.body) or {}))
-
-    def _delete_one(self, call: Call, namespace: str, name: str, options: Object) -> Object:
-        conditions = options.get("preconditions") or {}
-        grace = options.get("gracePeriodSeconds", call.query.get("gracePeriodSeconds"))
-        asked = options.get("propagationPolicy") or call.query.get("propagationPolicy")
-        dry_run = _dry_run(call.query) or "All" in (options.get("dryRun") or [])
-        with self.store.lock:
-            last = self.store.delete(
-                call.kind.name,
-                namespace,
-                name,
-                uid=conditions.get("uid"),
-                version=conditions.get("resourceVersion"),
-                grace_seconds=None if grace is None else int(grace),
-                propagation=asked or ("Orphan" if call.kind.name == "Job" else "Background"),
-                dry_run=dry_run,
-            )
-            if call.kind.name == "Namespace" and not dry_run:
-                self._empty(name)
-            left = self.store.find(call.kind.name, namespace, name)
-        if left is not None or call.kind.name in _RETURNED_WHEN_DELETED:
-            return last
-        details = {"name": name, "group": call.kind.group, "kind": call.kind.plural, "uid": last["metadata"]["uid"]}
-        shown = {key: value for key, value in details.items() if value}
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": shown}
-
-    def _empty(self, namespace: str) -> None:
-        """All that was in a namespace goes with it."""
-        for kind in KINDS.values():
-            for obj in self.store.list(kind.name, namespace) if kind.namespaced else []:
-                self.store.delete(kind.name, namespace, obj["metadata"]["name"], grace_seconds=0)
-
-    def _delete_collection(self, call: Call) -> web.Response:
-        options = _parsed(call.body) or {}
-        with self.store.lock:
-            test = listing.selection_of(call.kind, call.query)
-            found = [obj for obj in self.store.list(call.kind.name, call.route.namespace) if test(obj)]
-            for obj in found:
-                self._delete_one(call, obj["metadata"].get("namespace", ""), obj["metadata"]["name"], options)
-        meta = {"resourceVersion": str(self.store.version)}
-        body = {"kind": f"{call.kind.name}List", "apiVersion": call.kind.api_version, "metadata": meta, "items": found}
-        return web.json_response(body)
-
     # -------------------------------------------------------------------------------------------------------- pods
 
     async def _serve_pod(self, call: Call) -> web.StreamResponse:
@@ -291,7 +223,7 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         if call.route.subresource == "log":
             return await logs.serve(call.raw, self.store, self.kubelet, pod, call.query)
         if call.route.subresource == "eviction":
-            return self._evict(call, pod)
+            return self._deletion.evict(call, pod)
         if not pod["spec"].get("nodeName"):
             raise StatusError(400, f"pod {pod['metadata']['name']} does not have a host assigned")
         if call.raw.headers.get("Upgrade", "").lower() != "websocket":
@@ -299,42 +231,9 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
         numbers = [int(port) for text in call.raw.query.getall("ports", []) for port in text.split(",")]
         return await portforward.serve(call.raw, numbers, lambda port: self.kubelet.open_port(pod, port))
 
-    def _evict(self, call: Call, pod: Object) -> web.Response:
-        options = (_parsed(call.body) or {}).get("deleteOptions") or {}
-        with self.store.lock:
-            disruptions.check_eviction(self.store, pod)
-            self._delete_one(call, call.namespace, call.route.name, options)
-        return web.json_response(
-            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, status=201
-        )
-
 
 async def _call(function: Callable[[], int]) -> int:
     return function()
-
-
-def _parsed(body: bytes) -> Any:
-    """JSON, or YAML as server-side apply allows it. Raises StatusError 400."""
-    if not body:
-        return None
-    if body.startswith(b"k8s\x00"):
-        accepted = "application/json, application/yaml"
-        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        raise StatusError(415, text)
-    try:
-        return json.loads(body)
-    except ValueError:
-        pass
-    try:
-        return yaml.safe_load(body)
-    except yaml.YAMLError as error:
-        raise StatusError(400, f"error decoding the body of the request: {error}") from error
-
-
-def _dry_run(query: dict[str, str]) -> bool:
-    if query.get("dryRun", "All") != "All":
-        raise StatusError(400, f'dryRun: Unsupported value: "{query["dryRun"]}": supported values: "All"')
-    return "dryRun" in query
 
 
 def _answer(obj: Object, write: Write, code: int) -> web.Response:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import kmock
 import yaml
 
 from tests.cluster import defaults, validation
@@ -21,11 +18,11 @@ from tests.cluster.faults import Faults, Seen
 from tests.cluster.logs import Kubelet
 from tests.cluster.pod_security import PodSecurity
 from tests.cluster.rbac import Authoriser, Tokens
+from tests.cluster.server import Server
 from tests.cluster.store import Object, Store
 from tests.cluster.tls import Certificate
 
 VERSION = "v1.36.2"
-START_SECONDS = 10
 
 
 class Part(Protocol):
@@ -147,7 +144,7 @@ def start_cluster(
         for name in ("default", "kube-system", "kube-public"):
             cluster.add_namespace(name)
         cluster.certificate = Certificate(host) if tls else None
-        server = _Server(api, host, port, cluster.certificate)
+        server = Server(api, host, port, cluster.certificate)
         stack.callback(server.stop)
         cluster.url = server.start()
         parts(cluster)
@@ -169,51 +166,3 @@ def _follow_namespace(store: Store, type_: str, obj: Object) -> None:
     if type_ == "ADDED" and obj["kind"] == "Namespace":
         name = obj["metadata"]["name"]
         store.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}})
-
-
-class _Server:
-    """kmock's server, in a thread with an event loop of its own."""
-
-    def __init__(self, api: Api, host: str, port: int, certificate: Certificate | None) -> None:
-        self._api, self._host, self._port, self._certificate = api, host, port, certificate
-        self._thread = threading.Thread(target=self._run, name="cluster-api", daemon=True)
-        self._ready = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._url = ""
-        self._error: BaseException | None = None
-
-    def start(self) -> str:
-        """The URL, as soon as requests are answered."""
-        self._thread.start()
-        assert self._ready.wait(START_SECONDS), "the API server did not start"
-        if self._error:
-            raise self._error
-        return self._url
-
-    def stop(self) -> None:
-        """Ends the server; raises what went wrong in it."""
-        if self._loop and self._stop:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(START_SECONDS)
-        assert not self._thread.is_alive(), "the API server did not stop"
-        if self._error:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._loop = None
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        more: dict[str, Any] = {"server_cls": self._certificate.server_class()} if self._certificate else {}
-        async with self._api, kmock.Server(self._api, host=self._host, port=self._port or None, **more) as server:
-            self._url = str(server.url).rstrip("/")
-            self._ready.set()
-            await self._stop.wait()
-            self._api.abort()

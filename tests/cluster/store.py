@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from tests.cluster import fields, status
-from tests.cluster.kinds import KINDS, Kind
+from tests.cluster import fields, lifecycle, status
+from tests.cluster.kinds import KINDS
 
 Object = dict[str, Any]
 Callback = Callable[[str, Object], None]
 Key = tuple[str, str, str]
-
-IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 @dataclass(frozen=True)
@@ -144,17 +142,17 @@ class Store:
             if old is None:
                 return self.create(new, manager=manager, dry_run=dry_run)
             kind = KINDS[new["kind"]]
-            _check_preconditions(kind, old, new["metadata"].get("uid"), new["metadata"].get("resourceVersion"))
-            new = _merged(kind, old, new, subresource)
+            lifecycle.check_preconditions(kind, old, new["metadata"].get("uid"), new["metadata"].get("resourceVersion"))
+            new = lifecycle.merged(kind, old, new, subresource)
             self.set_defaults(new)
             if manager:
                 new = fields.record_update(old, new, manager=manager, subresource=subresource, now=self.now())
             new = self._admit(new, old, subresource)
             if new == old:
                 return copy.deepcopy(old)
-            if kind.versioned and subresource != "status" and _changes_generation(kind, old, new):
+            if kind.versioned and subresource != "status" and lifecycle.changes_generation(kind, old, new):
                 new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-            if new["metadata"].get("deletionTimestamp") and _may_go(new, old):
+            if new["metadata"].get("deletionTimestamp") and lifecycle.may_go(new, old):
                 return self._remove(key, new)
             return self._commit("MODIFIED", key, new, old)
 
@@ -206,12 +204,12 @@ class Store:
             old = self._objects.get(key)
             if old is None:
                 raise status.not_found(KINDS[kind], name)
-            _check_preconditions(KINDS[kind], old, uid, version)
+            lifecycle.check_preconditions(KINDS[kind], old, uid, version)
             new = copy.deepcopy(old)
             finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
             if finalizer and "deletionTimestamp" not in old["metadata"]:
                 new["metadata"].setdefault("finalizers", []).append(finalizer)
-            grace = _grace_seconds(new, grace_seconds)
+            grace = lifecycle.grace_seconds(new, grace_seconds)
             if grace == 0 and not new["metadata"].get("finalizers"):
                 return self._remove(key, new)
             self._mark_deleted(new, grace)
@@ -300,57 +298,3 @@ def key_of(obj: Object) -> Key:
 
 def _key(kind: str, namespace: str, name: str) -> Key:
     return kind, namespace if KINDS[kind].namespaced else "", name
-
-
-def _check_preconditions(kind: Kind, old: Object, uid: str | None, version: str | None) -> None:
-    meta = old["metadata"]
-    if uid and uid != meta["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
-        raise status.conflict(kind, meta["name"], why)
-    if version and version != meta["resourceVersion"]:
-        why = "the object has been modified; please apply your changes to the latest version and try again"
-        raise status.conflict(kind, meta["name"], why)
-
-
-def _merged(kind: Kind, old: Object, new: Object, subresource: str) -> Object:
-    """What a write means: a status write cannot alter the spec, nor a write of the object its status."""
-    if subresource == "status":
-        result = copy.deepcopy(old)
-        result["status"] = new.get("status", {})
-        for name in ("annotations", "managedFields"):
-            if name in new["metadata"]:
-                result["metadata"][name] = new["metadata"][name]
-        return result
-    if "status" in kind.subresources:
-        new.pop("status", None)
-        if "status" in old:
-            new["status"] = copy.deepcopy(old["status"])
-    for name in (*IMMUTABLE, "resourceVersion", "generation"):
-        new["metadata"].pop(name, None)
-        if name in old["metadata"]:
-            new["metadata"][name] = old["metadata"][name]
-    return new
-
-
-def _changes_generation(kind: Kind, old: Object, new: Object) -> bool:
-    """Whether the desired state is another; a Deployment's annotations are part of it, as in a real server."""
-    skipped = {"metadata", "status"}
-    if {k: v for k, v in old.items() if k not in skipped} != {k: v for k, v in new.items() if k not in skipped}:
-        return True
-    return kind.name == "Deployment" and old["metadata"].get("annotations") != new["metadata"].get("annotations")
-
-
-def _may_go(new: Object, old: Object) -> bool:
-    """Whether the last finalizer of an object that is being deleted has just been taken away."""
-    if new["metadata"].get("deletionGracePeriodSeconds"):
-        return False
-    return bool(old["metadata"].get("finalizers")) and not new["metadata"].get("finalizers")
-
-
-def _grace_seconds(obj: Object, asked: int | None) -> int:
-    """A Pod's time to end: none if no node runs it, or it has ended."""
-    if obj["kind"] != "Pod" or not obj["spec"].get("nodeName"):
-        return 0
-    if obj.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
-        return 0
-    return int(obj["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked

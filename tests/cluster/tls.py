@@ -8,9 +8,7 @@ import ipaddress
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from aiohttp.test_utils import RawTestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,17 +40,8 @@ class Certificate:
         """As a kubeconfig holds it."""
         return base64.b64encode(self._pem).decode()
 
-    def server_class(self) -> type[RawTestServer]:
-        """A server for kmock that speaks TLS."""
-        context = self._context()
-
-        class TlsServer(RawTestServer):
-            async def start_server(self, *args: Any, **kwargs: Any) -> None:
-                await super().start_server(*args, ssl=context, **kwargs)
-
-        return TlsServer
-
-    def _context(self) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
+        """For a server that speaks TLS."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "server.pem"
