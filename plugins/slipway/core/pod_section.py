@@ -40,4 +40,4 @@ class Pod(Section):
     pull_secret: str | None = Field(
         None, pattern=_NAME, max_length=253, description="An existing Secret with the registry's log-in."
     )
-    timeout_minutes: float = Field(120, gt=0, le=10080, description="After that long the cluster ends the pod.")
+    timeout_minutes: float = Field(120, gt=0, le=1440, description="After that long the cluster ends the pod.")

@@ -39,7 +39,8 @@ Kubelet = Callable[[dict[str, Any]], None]
 class PodApi(kmock.KubernetesScaffold):
     """Pods, their logs and events, for who may do what `GRANTED` says.
 
-    `refusals` maps a verb to the answer (status, message) that it gets instead.
+    `refusals` maps a verb to the answer (status, message) that it gets instead; while `answers` is not set, who creates a pod
+    is not told so.
     """
 
     def __init__(self, kubelet: Kubelet) -> None:
@@ -50,26 +51,38 @@ class PodApi(kmock.KubernetesScaffold):
         self.created: list[dict[str, Any]] = []
         self.deleted: list[str] = []
         self.refusals: dict[str, tuple[int, str]] = {}
+        self.has_created, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
 
-    async def _handle(self, request: kmock.Request) -> aiohttp.web.StreamResponse:  # noqa: PLR0911
+    async def _handle(self, request: kmock.Request) -> aiohttp.web.StreamResponse:
         match = POD_PATH.fullmatch(request.url.path)
         if match is None:
             return _status(404, f"no such path: {request.url.path}")
         verb, kind = _verb(request, match["name"]), match["kind"] + (f"/{match['sub']}" if match["sub"] else "")
-        if (verb, kind) not in GRANTED:
-            return _status(403, f'{kind} is forbidden: User "airflow" cannot {verb} resource "{kind}" in API group ""')
-        if verb in self.refusals and kind == "pods":
-            return _status(*self.refusals[verb])
+        if refusal := self._find_refusal(verb, kind):
+            return refusal
         if kind == "events":
             return _json({"kind": "EventList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []})
-        if verb in {"create", "list"}:
-            return getattr(self, f"_{verb}")(request)
-        name = match["name"] or ""
+        if match["name"]:
+            return self._of_one(request, "log" if match["sub"] else verb, match["name"])
+        answer: aiohttp.web.Response = getattr(self, f"_{verb}")(request)
+        if verb == "create":
+            await asyncio.to_thread(self.answers.wait, 60)
+        return answer
+
+    def _find_refusal(self, verb: str, kind: str) -> aiohttp.web.Response | None:
+        if (verb, kind) not in GRANTED:
+            return _status(403, f'{kind} is forbidden: User "airflow" cannot {verb} resource "{kind}" in API group ""')
+        return _status(*self.refusals[verb]) if verb in self.refusals and kind == "pods" else None
+
+    def _of_one(self, request: kmock.Request, verb: str, name: str) -> aiohttp.web.Response:
         if name not in self.pods:
             return _status(404, f'pods "{name}" not found')
-        if kind == "pods/log":
-            return aiohttp.web.Response(body=self.log.get(name, b""))
-        return getattr(self, f"_{verb}")(request, name)
+        answer: aiohttp.web.Response = getattr(self, f"_{verb}")(request, name)
+        return answer
+
+    def _log(self, _request: kmock.Request, name: str) -> aiohttp.web.Response:
+        return aiohttp.web.Response(body=self.log.get(name, b""))
 
     def _create(self, request: kmock.Request) -> aiohttp.web.Response:
         pod = dict(request.data)
@@ -80,6 +93,7 @@ class PodApi(kmock.KubernetesScaffold):
         pod["status"] = {"phase": "Pending"}
         self.pods[name] = pod
         self.created.append(json.loads(json.dumps(pod)))
+        self.has_created.set()
         threading.Thread(target=self.kubelet, args=(pod,), daemon=True).start()
         return _json(pod, 201)
 

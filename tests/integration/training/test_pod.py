@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +25,18 @@ from slipway.training.pod_manifest import pod_manifest
 from slipway.training.pod_operators import EvaluateInPodOperator, TrainInPodOperator
 from slipway.training.training import train
 from tests.integration.storage.emulators import aws, aws_client, aws_connection
-from tests.integration.training.pod_cluster import PodApi, ProcessKubelet, connection_to, run_container, serving
+from tests.integration.training.pod_cluster import ROOT, PodApi, ProcessKubelet, connection_to, run_container, serving
 from tests.integration.training.pod_task import Task
 from tests.integration.training.test_flow import MIXED, rows
 
 POD = Pod(image="registry.example.com/slipway@sha256:" + "a" * 64, secret="store-login")
 TREE = Train(estimator="sklearn.ensemble.RandomForestClassifier", params={"n_estimators": 10}, pod=POD)
+
+
+def training_task(dataset: dict[str, Any], store: str, section: Train = TREE, **waits: Any) -> Task:
+    quick = {"poll_interval": 0.1, "startup_check_interval_seconds": 0.1, "retries": 0, **waits}
+    where = {"model": "m", "store": store, "dataset_section": MIXED, "dataset": dataset}
+    return Task(lambda: TrainInPodOperator(task_id="train_model", train=section, **where, **quick))
 
 
 class Bench:
@@ -42,22 +52,12 @@ class Bench:
         )
 
     def training(self, section: Train = TREE, **waits: Any) -> Task:
-        return Task(lambda: TrainInPodOperator(task_id="train_model", **self.given(section, **waits)))
+        return training_task(self.dataset.model_dump(mode="json"), self.store, section, **waits)
 
     def evaluation(self, fit: dict[str, Any]) -> Task:
-        return Task(lambda: EvaluateInPodOperator(task_id="evaluate_model", fit=fit, **self.given(TREE)))
-
-    def given(self, section: Train, **waits: Any) -> dict[str, Any]:
-        quick = {"poll_interval": 0.1, "startup_check_interval_seconds": 0.1, "retries": 0, **waits}
         dataset = self.dataset.model_dump(mode="json")
-        return {
-            "model": "m",
-            "store": self.store,
-            "dataset_section": MIXED,
-            "train": section,
-            "dataset": dataset,
-            **quick,
-        }
+        where = {"model": "m", "store": self.store, "dataset_section": MIXED, "train": TREE, "dataset": dataset}
+        return Task(lambda: EvaluateInPodOperator(task_id="evaluate_model", fit=fit, poll_interval=0.1, **where))
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +140,19 @@ def test_what_the_pod_raised_is_the_task_s_error(bench: Bench) -> None:
     assert not bench.api.pods
 
 
-def test_a_killed_task_s_retry_waits_for_the_same_pod(bench: Bench) -> None:
+def test_kill_9_between_the_pod_s_creation_and_its_answer_and_the_retry_waits_for_the_same_pod(bench: Bench) -> None:
     bench.kubelet.held.clear()
+    bench.api.answers.clear()
+    killed = subprocess.Popen(
+        [sys.executable, __file__, json.dumps(bench.dataset.model_dump(mode="json")), bench.store],
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT / 'serving'}:{ROOT}"},
+        stdout=subprocess.DEVNULL,
+    )
+    assert bench.api.has_created.wait(60)
+    killed.kill()
+    assert killed.wait(10) == -signal.SIGKILL
+    bench.api.answers.set()
     task = bench.training()
-    task.start()
     task.try_number = 2
     deferred = task.start()
     bench.kubelet.held.set()
@@ -194,8 +203,8 @@ FORBIDDEN = 'pods is forbidden: User "airflow" cannot create resource "pods" in 
 @pytest.mark.parametrize(
     ("refused", "kind", "expected"),
     [
-        ((403, FORBIDDEN), DeniedError, "may not create pods in namespace default"),
-        ((403, 'pods "m" is forbidden: exceeded quota: compute'), DeniedError, "exceeded quota: compute"),
+        ((403, FORBIDDEN), DeniedError, r"may not create pods in namespace default\. .*rbac/training\.yaml"),
+        ((403, 'pods "m" is forbidden: exceeded quota: compute'), DeniedError, r"quota: compute\. .*train\.pod"),
         ((404, 'namespaces "models" not found'), AbsentError, "models"),
     ],
 )
@@ -256,3 +265,7 @@ def test_a_pod_that_no_node_has_room_for_is_given_up(bench: Bench) -> None:
     with pytest.raises(UnavailableError, match=r"3 Insufficient memory\. .*lower train\.pod\.cpu"):
         bench.training(schedule_timeout_seconds=1).run()
     assert not bench.api.pods
+
+
+if __name__ == "__main__":
+    training_task(json.loads(sys.argv[1]), sys.argv[2]).start()
