@@ -6,9 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
+from tests.cluster.bridge import Bridge, bridge
 from tests.cluster.controllers import Controllers
+from tests.cluster.docker_kubelet import DockerKubelet
+from tests.cluster.network import ServiceNetwork
+from tests.cluster.pod_preparation import Backoff
 from tests.cluster.replica_sets import Admit, admit_all
 from tests.cluster.scheduler import Node
 from tests.cluster.store import Object, Store
@@ -51,6 +56,36 @@ def with_controllers(
             stack.callback(part.stop)
             part.start()
         yield controllers
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a cluster whose pods are containers."""
+
+    kubelet: DockerKubelet
+    network: ServiceNetwork
+    bridge: Bridge
+
+
+@contextmanager
+def on_docker(
+    store: Store,
+    client: Any,
+    *,
+    nodes: Sequence[Node] = (Node(),),
+    admit: Admit = admit_all,
+    backoff: Backoff | None = None,
+    endpoint_delay_seconds: float = 1,
+) -> Iterator[Running]:
+    """Everything over a store, with pods as containers of the engine of `client` on a network of their own.
+
+    Without root or iproute2 the test is skipped, or fails in the gate. Nothing is left on the engine afterwards.
+    """
+    with bridge(client) as made:
+        kubelet = DockerKubelet(client, store, made, backoff=backoff)
+        network = ServiceNetwork(store, made, delay_seconds=endpoint_delay_seconds)
+        with with_controllers(store, kubelet, network, nodes=nodes, admit=admit):
+            yield Running(kubelet, network, made)
 
 
 def wait_until(store: Store, find: Callable[[], T], seconds: float = 10) -> T:

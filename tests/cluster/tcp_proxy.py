@@ -1,0 +1,124 @@
+"""A TCP proxy that gives every new connection to one of its backends, as kube-proxy and a gateway's data plane do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+Address = tuple[str, int]
+
+# Where a new connection goes, None: nowhere; asked with the Host that a client of a gateway wants, "" without one.
+Choose = Callable[[str], Address | None]
+
+UNAVAILABLE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 19\r\nConnection: close\r\n\r\n"
+    b"no healthy upstream"
+)
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]+)", re.IGNORECASE)
+_HEAD_BYTES = 65536
+
+
+class ProxyLoop:
+    """An event loop in a thread of its own, in which all proxies of a cluster run."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="cluster-proxies", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+    def stop(self) -> None:
+        self.run(self._cancel_all())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(20)
+        self.loop.close()
+
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class TcpProxy:
+    """Listens on one address; a connection stays with the backend that it was given to until one of both ends it.
+
+    Args:
+        http: the head of the first request is read for its Host, and a client without a backend is told 503; else such
+            a client's connection is reset, as kube-proxy's rules do.
+    """
+
+    def __init__(self, proxies: ProxyLoop, address: Address, choose: Choose, *, http: bool = False) -> None:
+        self._proxies = proxies
+        self._choose = choose
+        self._http = http
+        self._server = proxies.run(asyncio.start_server(self._carry, *address))
+
+    def close(self) -> None:
+        """New connections are refused; those that are open stay."""
+        self._proxies.loop.call_soon_threadsafe(self._server.close)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await _read_head(reader) if self._http else b""
+            host = _HOST.search(head)
+            backend = self._choose(host[1].decode("latin-1").lower() if host else "")
+            upstream = await _connect(backend)
+            if upstream is None:
+                await self._refuse(writer)
+                return
+            await _join((reader, writer), upstream, head)
+        except OSError:
+            writer.transport.abort()
+        finally:
+            writer.close()
+
+    async def _refuse(self, writer: asyncio.StreamWriter) -> None:
+        if not self._http:
+            writer.transport.abort()
+            return
+        writer.write(UNAVAILABLE)
+        await writer.drain()
+
+
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError:
+        return await reader.read(_HEAD_BYTES)
+
+
+async def _connect(backend: Address | None) -> Pair | None:
+    if backend is None:
+        return None
+    try:
+        return await asyncio.open_connection(*backend)
+    except OSError:  # the pod has gone, and is still thought to be there
+        return None
+
+
+async def _join(client: Pair, upstream: Pair, head: bytes) -> None:
+    upstream[1].write(head)
+    try:
+        await asyncio.gather(_pour(client[0], upstream[1]), _pour(upstream[0], client[1]))
+    finally:
+        upstream[1].close()
+
+
+async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+    with contextlib.suppress(OSError):
+        sink.write_eof()
