@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.cluster.amounts import quantity
+from tests.cluster.quantities import parse
 from tests.cluster.store import Object
 
 # The configuration of a ConfigMap or a Secret, as texts by key; raises LookupError with the kubelet's text.
@@ -53,11 +53,11 @@ def _limits(resources: Mapping[str, Any]) -> dict[str, Any]:
     limits, requests = resources.get("limits", {}), resources.get("requests", {})
     made: dict[str, Any] = {}
     if "memory" in limits:
-        made["mem_limit"] = made["memswap_limit"] = int(quantity(limits["memory"]))
+        made["mem_limit"] = made["memswap_limit"] = int(parse(limits["memory"]))
     if "cpu" in limits:
-        made |= {"cpu_period": 100_000, "cpu_quota": max(1000, int(quantity(limits["cpu"]) * 100_000))}
+        made |= {"cpu_period": 100_000, "cpu_quota": max(1000, int(parse(limits["cpu"]) * 100_000))}
     if "cpu" in requests:
-        made["cpu_shares"] = max(2, int(quantity(requests["cpu"]) * 1024))
+        made["cpu_shares"] = max(2, int(parse(requests["cpu"]) * 1024))
     return made
 
 
@@ -69,7 +69,7 @@ def _memory_volumes(pod: Object, container: Object, security: Mapping[str, Any])
         empty = volumes[mount["name"]].get("emptyDir")
         if empty is None:
             continue
-        size = f",size={int(quantity(empty['sizeLimit']))}" if "sizeLimit" in empty else ""
+        size = f",size={int(parse(empty['sizeLimit']))}" if "sizeLimit" in empty else ""
         owner = f",gid={security['fsGroup']}" if "fsGroup" in security else ""
         made[mount["mountPath"]] = f"rw,exec,mode=1777{size}{owner}"
     return made
@@ -142,6 +142,6 @@ def _field(pod: Object, address: str, path: str) -> str:
 
 def _resource(container: Object, reference: Object) -> str:
     which, _, resource = reference["resource"].partition(".")
-    value = quantity(container.get("resources", {}).get(which, {}).get(resource, "0"))
-    divisor = quantity(reference.get("divisor", "1"))
+    value = parse(container.get("resources", {}).get(which, {}).get(resource, "0"))
+    divisor = parse(reference.get("divisor", "1"))
     return str(-int(-value // divisor))  # rounded up

@@ -53,7 +53,8 @@ class Gateways:
     def _address(self, of: Object) -> str:
         uid = of["metadata"]["uid"]
         if uid not in self._addresses:
-            self._addresses[uid] = self._bridge.add_address()
+            self._addresses[uid] = self._bridge.service_address()
+            self._bridge.add_address(self._addresses[uid])
         return self._addresses[uid]
 
     def _release(self, uids: set[str]) -> None:
