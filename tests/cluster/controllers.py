@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tests.cluster.autoscalers import Autoscalers
@@ -60,7 +60,7 @@ class Controllers:
         self._collect = True
         self.errors: list[Exception] = []
         self._thread = threading.Thread(target=self._run, name="cluster-controllers", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)

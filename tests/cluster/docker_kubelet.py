@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from tests.cluster.bridge import Bridge
@@ -32,7 +33,7 @@ class DockerKubelet:
         self._pods: dict[str, DockerPod] = {}
         self._changes: queue.SimpleQueue[tuple[str, Object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="docker-kubelet", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 
 from tests.cluster.bridge import Bridge
 from tests.cluster.gateways import Gateways
@@ -35,7 +36,7 @@ class ServiceNetwork:
         self.errors: list[Exception] = []
         self._changed, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="cluster-network", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._proxies = ProxyLoop()
@@ -132,4 +133,4 @@ def _key(service: Object) -> ServiceKey:
 
 
 def _has_address(service: Object) -> bool:
-    return service["spec"].get("clusterIP") != "None" and service["spec"].get("type") != "ExternalName"
+    return bool(service["spec"].get("clusterIP") != "None") and service["spec"].get("type") != "ExternalName"

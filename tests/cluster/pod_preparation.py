@@ -27,7 +27,7 @@ class Backoff:
 
     def seconds(self, tries: int) -> float:
         """Before the next try after so many."""
-        return min(self.longest_seconds, self.first_seconds * 2 ** max(0, tries - 1))
+        return min(self.longest_seconds, self.first_seconds * 2.0 ** max(0, tries - 1))
 
 
 class Preparation:
