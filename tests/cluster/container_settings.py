@@ -9,7 +9,12 @@ from typing import Any
 from tests.cluster.quantities import parse
 from tests.cluster.store import Object
 
-# The configuration of a ConfigMap or a Secret, as texts by key; raises LookupError with the kubelet's text.
+
+class NotThereError(Exception):
+    """What a container refers to is not there, or not as it has to be; its text is the kubelet's."""
+
+
+# The configuration of a ConfigMap or a Secret, as texts by key; raises NotThereError with the kubelet's text.
 Lookup = Callable[[str, str], Mapping[str, str]]
 
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -86,7 +91,7 @@ def environment_of(pod: Object, container: Object, address: str, look_up: Lookup
     """The variables of a container.
 
     Raises:
-        LookupError: what one of them refers to is not there; its text is the kubelet's.
+        NotThereError: what one of them refers to is not there; its text is the kubelet's.
     """
     environment: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -112,7 +117,7 @@ def _value(pod: Object, container: Object, address: str, variable: Object, look_
             found = _looked_up(look_up, kind, wanted)
             if wanted["key"] not in found and not wanted.get("optional"):
                 where = f"{kind} {pod['metadata']['namespace']}/{wanted['name']}"
-                raise LookupError(f"couldn't find key {wanted['key']} in {where}")
+                raise NotThereError(f"couldn't find key {wanted['key']} in {where}")
             return found.get(wanted["key"])
     if "resourceFieldRef" in source:
         return _resource(container, source["resourceFieldRef"])
@@ -122,7 +127,7 @@ def _value(pod: Object, container: Object, address: str, variable: Object, look_
 def _looked_up(look_up: Lookup, kind: str, reference: Object) -> Mapping[str, str]:
     try:
         return look_up(kind, reference["name"])
-    except LookupError:
+    except NotThereError:
         if reference.get("optional"):
             return {}
         raise
