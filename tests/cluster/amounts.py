@@ -1,4 +1,4 @@
-"""Kubernetes' quantities (`250m`, `512Mi`) and its percentages of replicas as numbers."""
+"""What pods ask for, and shares of replicas, as numbers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-_SUFFIXES = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    "M": Decimal(1000) ** 2,
-    "G": Decimal(1000) ** 3,
-    "T": Decimal(1000) ** 4,
-    "Ki": Decimal(1024),
-    "Mi": Decimal(1024) ** 2,
-    "Gi": Decimal(1024) ** 3,
-    "Ti": Decimal(1024) ** 4,
-}
-
-
-def quantity(text: str | float) -> Decimal:
-    """The value in its base unit: cores, bytes, pods."""
-    written = str(text)
-    number = written.rstrip("mkMGTi")
-    return Decimal(number) * _SUFFIXES[written[len(number) :]]
+from tests.cluster.quantities import parse
 
 
 def of_replicas(value: str | int | None, replicas: int, *, round_up: bool) -> int:
@@ -36,15 +18,11 @@ def of_replicas(value: str | int | None, replicas: int, *, round_up: bool) -> in
     return int(value or 0)
 
 
-def pod_resources(pod: Mapping[str, Any], of: str = "requests") -> dict[str, Decimal]:
-    """The sum over a pod's containers of what they request, or of their limits, by resource."""
+def pod_requests(pod: Mapping[str, Any]) -> dict[str, Decimal]:
+    """The sum over a pod's containers of what they request, by resource; a limit without a request is the request."""
     total: dict[str, Decimal] = {}
     for container in pod["spec"]["containers"]:
         resources = container.get("resources", {})
-        # A limit without a request is the request too.
-        named = (
-            resources.get("limits", {}) | resources.get("requests", {}) if of == "requests" else resources.get(of, {})
-        )
-        for resource, value in named.items():
-            total[resource] = total.get(resource, Decimal(0)) + quantity(value)
+        for resource, value in (resources.get("limits", {}) | resources.get("requests", {})).items():
+            total[resource] = total.get(resource, Decimal(0)) + parse(value)
     return total

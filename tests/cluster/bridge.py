@@ -29,7 +29,7 @@ class Bridge:
         self._client = client
         self.label = f"{_process_label(os.getpid())}-{next(_numbers)}"
         self._network = _create(client, self.label)
-        subnet = ipaddress.ip_network(self._network.attrs["IPAM"]["Config"][0]["Subnet"])
+        self._subnet = subnet = ipaddress.ip_network(self._network.attrs["IPAM"]["Config"][0]["Subnet"])
         self.name: str = self._network.name
         self.gateway = str(subnet[1])
         self.device = f"br-{self._network.id[:12]}"
@@ -41,12 +41,18 @@ class Bridge:
         with self._lock:
             return next(self._low)
 
-    def add_address(self) -> str:
-        """A new address at which this machine can be reached from the pods."""
+    def service_address(self) -> str:
+        """A new one; nobody answers at it before `add_address`."""
         with self._lock:
-            address = next(self._high)
+            return next(self._high)
+
+    def holds(self, address: str) -> bool:
+        """Whether an address is one of the network's."""
+        return bool(address) and ipaddress.ip_address(address) in self._subnet
+
+    def add_address(self, address: str) -> None:
+        """Let the pods reach this machine at an address."""
         self._ip("add", address)
-        return address
 
     def remove_address(self, address: str) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):

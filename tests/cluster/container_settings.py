@@ -6,10 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.cluster.amounts import quantity
+from tests.cluster.quantities import parse
 from tests.cluster.store import Object
 
-# The configuration of a ConfigMap or a Secret, as texts by key; raises LookupError with the kubelet's text.
+
+class NotThereError(Exception):
+    """What a container refers to is not there, or not as it has to be; its text is the kubelet's."""
+
+
+# The configuration of a ConfigMap or a Secret, as texts by key; raises NotThereError with the kubelet's text.
 Lookup = Callable[[str, str], Mapping[str, str]]
 
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -53,11 +58,11 @@ def _limits(resources: Mapping[str, Any]) -> dict[str, Any]:
     limits, requests = resources.get("limits", {}), resources.get("requests", {})
     made: dict[str, Any] = {}
     if "memory" in limits:
-        made["mem_limit"] = made["memswap_limit"] = int(quantity(limits["memory"]))
+        made["mem_limit"] = made["memswap_limit"] = int(parse(limits["memory"]))
     if "cpu" in limits:
-        made |= {"cpu_period": 100_000, "cpu_quota": max(1000, int(quantity(limits["cpu"]) * 100_000))}
+        made |= {"cpu_period": 100_000, "cpu_quota": max(1000, int(parse(limits["cpu"]) * 100_000))}
     if "cpu" in requests:
-        made["cpu_shares"] = max(2, int(quantity(requests["cpu"]) * 1024))
+        made["cpu_shares"] = max(2, int(parse(requests["cpu"]) * 1024))
     return made
 
 
@@ -69,7 +74,7 @@ def _memory_volumes(pod: Object, container: Object, security: Mapping[str, Any])
         empty = volumes[mount["name"]].get("emptyDir")
         if empty is None:
             continue
-        size = f",size={int(quantity(empty['sizeLimit']))}" if "sizeLimit" in empty else ""
+        size = f",size={int(parse(empty['sizeLimit']))}" if "sizeLimit" in empty else ""
         owner = f",gid={security['fsGroup']}" if "fsGroup" in security else ""
         made[mount["mountPath"]] = f"rw,exec,mode=1777{size}{owner}"
     return made
@@ -86,7 +91,7 @@ def environment_of(pod: Object, container: Object, address: str, look_up: Lookup
     """The variables of a container.
 
     Raises:
-        LookupError: what one of them refers to is not there; its text is the kubelet's.
+        NotThereError: what one of them refers to is not there; its text is the kubelet's.
     """
     environment: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -112,7 +117,7 @@ def _value(pod: Object, container: Object, address: str, variable: Object, look_
             found = _looked_up(look_up, kind, wanted)
             if wanted["key"] not in found and not wanted.get("optional"):
                 where = f"{kind} {pod['metadata']['namespace']}/{wanted['name']}"
-                raise LookupError(f"couldn't find key {wanted['key']} in {where}")
+                raise NotThereError(f"couldn't find key {wanted['key']} in {where}")
             return found.get(wanted["key"])
     if "resourceFieldRef" in source:
         return _resource(container, source["resourceFieldRef"])
@@ -122,7 +127,7 @@ def _value(pod: Object, container: Object, address: str, variable: Object, look_
 def _looked_up(look_up: Lookup, kind: str, reference: Object) -> Mapping[str, str]:
     try:
         return look_up(kind, reference["name"])
-    except LookupError:
+    except NotThereError:
         if reference.get("optional"):
             return {}
         raise
@@ -142,6 +147,6 @@ def _field(pod: Object, address: str, path: str) -> str:
 
 def _resource(container: Object, reference: Object) -> str:
     which, _, resource = reference["resource"].partition(".")
-    value = quantity(container.get("resources", {}).get(which, {}).get(resource, "0"))
-    divisor = quantity(reference.get("divisor", "1"))
+    value = parse(container.get("resources", {}).get(which, {}).get(resource, "0"))
+    divisor = parse(reference.get("divisor", "1"))
     return str(-int(-value // divisor))  # rounded up

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tests.cluster.autoscalers import Autoscalers
@@ -58,19 +58,23 @@ class Controllers:
         self._resync_seconds = resync_seconds
         self._changed, self._ended = threading.Event(), threading.Event()
         self._collect = True
+        self.errors: list[Exception] = []
         self._thread = threading.Thread(target=self._run, name="cluster-controllers", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)
         self._thread.start()
 
     def stop(self) -> None:
+        """Raises ExceptionGroup of what was wrong in the controllers themselves."""
         self._ended.set()
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join(20)
         self._unsubscribe()
+        if self.errors:
+            raise ExceptionGroup("controllers failed", self.errors[:5])
 
     def sync(self) -> None:
         """Run every controller once, whoever calls: for tests that want to see each step."""
@@ -84,6 +88,8 @@ class Controllers:
         """Of every change; events move nothing."""
         if obj["kind"] == "Event":
             return
+        if type_ == "DELETED" and obj["kind"] == "Namespace":
+            self._garbage.forget_namespace(obj["metadata"]["name"])
         if type_ == "DELETED" or "deletionTimestamp" in obj["metadata"]:
             self._collect = True
         self._changed.set()
@@ -101,5 +107,5 @@ class Controllers:
         except StatusError as error:
             if error.code not in {404, 409}:
                 _log.warning("%s: %s", type(controller).__name__, error)
-        except Exception:
-            _log.exception("%s failed", type(controller).__name__)
+        except Exception as error:
+            self.errors.append(error)

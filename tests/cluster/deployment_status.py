@@ -100,7 +100,7 @@ def _is_late(deployment: Object, current: Object, now: datetime) -> bool:
     if current["reason"] in {COMPLETE, TIMED_OUT}:
         return False
     updated = datetime.fromisoformat(current["lastUpdateTime"])
-    return (now - updated).total_seconds() > deployment["spec"]["progressDeadlineSeconds"]
+    return (now - updated).total_seconds() > float(deployment["spec"]["progressDeadlineSeconds"])
 
 
 def _failure(conditions: list[Object], replica_sets: list[Object], now: datetime) -> None:

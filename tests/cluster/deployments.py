@@ -141,7 +141,7 @@ def template_hash(template: Object) -> str:
 
 def _template(replica_set: Object) -> Object:
     """The pod template as the Deployment has it: without the hash."""
-    template = copy.deepcopy(replica_set["spec"]["template"])
+    template: Object = copy.deepcopy(replica_set["spec"]["template"])
     template["metadata"].get("labels", {}).pop(HASH, None)
     return template
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from tests.cluster.bridge import Bridge
@@ -28,10 +29,11 @@ class DockerKubelet:
         self._store = store
         self._bridge = bridge
         self._backoff = backoff or Backoff()
+        self.errors: list[Exception] = []
         self._pods: dict[str, DockerPod] = {}
         self._changes: queue.SimpleQueue[tuple[str, Object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="docker-kubelet", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)
@@ -40,7 +42,7 @@ class DockerKubelet:
         self._thread.start()
 
     def stop(self) -> None:
-        """End all pods at once, without grace."""
+        """End all pods at once, without grace. Raises ExceptionGroup of what was wrong in the kubelet itself."""
         self._unsubscribe()
         self._changes.put(None)
         if self._thread.is_alive():
@@ -49,6 +51,9 @@ class DockerKubelet:
             pod.delete(0)
         for pod in self._pods.values():
             pod.join(30)
+            self._note_error(pod)
+        if self.errors:
+            raise ExceptionGroup("pods failed, not by themselves", self.errors)
 
     def logs(self, pod: Object, container: str = "", *, previous: bool = False) -> str:
         """What a container has written. Raises StatusError 400 where it has not run."""
@@ -90,4 +95,9 @@ class DockerKubelet:
         """A pod that is gone from the API: by its own end, or by force."""
         known = self._pods.pop(uid, None)
         if known is not None:
+            self._note_error(known)
             known.delete(0)
+
+    def _note_error(self, pod: DockerPod) -> None:
+        if pod.error is not None:
+            self.errors.append(pod.error)

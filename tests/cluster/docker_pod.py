@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import threading
 from pathlib import Path
@@ -16,8 +15,6 @@ from tests.cluster.pod_life import PodLife
 from tests.cluster.pod_preparation import Backoff, Preparation
 from tests.cluster.store import Object, Store
 
-_log = logging.getLogger(__name__)
-
 
 class DockerPod:
     """Runs a pod's one container in a thread, until the pod is deleted and nothing of it is left on the engine."""
@@ -26,6 +23,7 @@ class DockerPod:
         self.life = PodLife(store, pod, node_address=bridge.gateway)
         self.current: DockerContainer | None = None
         self.previous: DockerContainer | None = None
+        self.error: Exception | None = None
         self._deletion = Deletion()
         self._client = client
         self._bridge = bridge
@@ -50,8 +48,9 @@ class DockerPod:
             with tempfile.TemporaryDirectory(prefix="slipway-test-volumes-") as folder:
                 self._live(Path(folder))
                 self._deletion.wait()
-        except Exception:
-            _log.log(logging.INFO if self._deletion.begun else logging.ERROR, "pod %s", self.life.name, exc_info=True)
+        except Exception as error:
+            if not self._deletion.begun:  # else it was taken from under its thread
+                self.error = error
             self._deletion.wait()
         for container in (self.current, self.previous):
             if container is not None:

@@ -13,15 +13,21 @@ class GarbageCollector:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._gone: set[str] = set()
+
+    def forget_namespace(self, name: str) -> None:
+        """A namespace is gone: so is, at the next turn, all that is in it. May be called by any thread."""
+        self._gone.add(name)
 
     def sync(self) -> None:
         every = [item for kind in KINDS if not KINDS[kind].create_only for item in self._store.list(kind)]
         alive = {item["metadata"]["uid"]: item for item in every}
         for item in every:
-            references = item["metadata"].get("ownerReferences", [])
+            references = _references(item)
             owners = [alive[ref["uid"]] for ref in references if ref["uid"] in alive]
             ends_first = any("foregroundDeletion" in owner["metadata"].get("finalizers", []) for owner in owners)
-            if references and (not owners or ends_first) and not is_ending(item):
+            nobodys = bool(references) and (not owners or ends_first)
+            if (nobodys or item["metadata"].get("namespace") in self._gone) and not is_ending(item):
                 self._delete(item, ends_first and any(_is_owner(item, other) for other in every))
         for item in every:
             for finalizer in {"foregroundDeletion", "orphan"} & set(item["metadata"].get("finalizers", [])):

@@ -35,12 +35,13 @@ class Gateways:
         routes = [each for each in self._store.list("HTTPRoute") if not is_ending(each)]
         wanted: dict[Address, list[tuple[list[str], Backends]]] = {}
         for gateway in gateways:
-            mine = [route for route in routes if _attached(route, gateway)]
             address = self._address(gateway)
             for listener in gateway["spec"]["listeners"]:
                 if listener.get("protocol") == "HTTP":
-                    wanted[address, listener["port"]] = [_route(route, listener) for route in mine]
-            self._write(gateway, _gateway_status(gateway, address, mine, self._store.now()))
+                    wanted[address, listener["port"]] = [
+                        _route(route, listener) for route in routes if _attached(route, gateway, listener)
+                    ]
+            self._write(gateway, _gateway_status(gateway, address, routes, self._store.now()))
         for ingress in ingresses:
             address = self._address(ingress)
             wanted[address, 80] = [_rule(ingress, rule) for rule in ingress["spec"].get("rules", [])]
@@ -53,7 +54,8 @@ class Gateways:
     def _address(self, of: Object) -> str:
         uid = of["metadata"]["uid"]
         if uid not in self._addresses:
-            self._addresses[uid] = self._bridge.add_address()
+            self._addresses[uid] = self._bridge.service_address()
+            self._bridge.add_address(self._addresses[uid])
         return self._addresses[uid]
 
     def _release(self, uids: set[str]) -> None:
@@ -118,9 +120,12 @@ def _refers(reference: Object, namespace: str, gateway: Object) -> bool:
     return (reference["name"], reference.get("namespace", namespace)) == (meta["name"], meta["namespace"])
 
 
-def _attached(route: Object, gateway: Object) -> bool:
+def _attached(route: Object, gateway: Object, listener: Object) -> bool:
     namespace = route["metadata"]["namespace"]
-    return any(_refers(reference, namespace, gateway) for reference in route["spec"].get("parentRefs", []))
+    return any(
+        _refers(reference, namespace, gateway) and reference.get("sectionName") in {None, listener["name"]}
+        for reference in route["spec"].get("parentRefs", [])
+    )
 
 
 def _route(route: Object, listener: Object) -> tuple[list[str], Backends]:
@@ -151,7 +156,7 @@ def _gateway_status(gateway: Object, address: str, routes: list[Object], now: st
     listeners = [
         {
             "name": listener["name"],
-            "attachedRoutes": len(routes),
+            "attachedRoutes": sum(_attached(route, gateway, listener) for route in routes),
             "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
             "conditions": conditions("Accepted", "Programmed", "ResolvedRefs"),
         }

@@ -41,7 +41,7 @@ class ScriptedKubelet:
         self._numbers = itertools.count()
         self._changed, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="scripted-kubelet", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)
@@ -131,7 +131,7 @@ def check_has_run(pod: Object, container: str, *, previous: bool) -> None:
     """Raise StatusError 400, with the kubelet's text, where a container has no logs."""
     name = pod["metadata"]["name"]
     statuses = pod.get("status", {}).get("containerStatuses", [])
-    found = next((status for status in statuses if status["name"] == container), {})
+    found: Object = next((status for status in statuses if status["name"] == container), {})
     if previous and not found.get("lastState"):
         raise StatusError(400, f'previous terminated container "{container}" in pod "{name}" not found')
     waiting = found.get("state", {"waiting": {"reason": "ContainerCreating"}}).get("waiting")

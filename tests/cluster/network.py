@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 
 from tests.cluster.bridge import Bridge
 from tests.cluster.gateways import Gateways
@@ -32,9 +33,10 @@ class ServiceNetwork:
         self.table = ServiceTable(delay_seconds)
         self._addresses: dict[ServiceKey, str] = {}
         self._listening: dict[ServiceKey, dict[int, TcpProxy]] = {}
+        self.errors: list[Exception] = []
         self._changed, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="cluster-network", daemon=True)
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         self._proxies = ProxyLoop()
@@ -45,6 +47,7 @@ class ServiceNetwork:
         self._thread.start()
 
     def stop(self) -> None:
+        """Raises ExceptionGroup of what was wrong in the network itself."""
         self._ended.set()
         self._changed.set()
         if self._thread.is_alive():
@@ -52,6 +55,8 @@ class ServiceNetwork:
             self._names.stop()
             self._proxies.stop()
         self._unsubscribe()
+        if self.errors:
+            raise ExceptionGroup("the network failed", self.errors[:5])
 
     def find_address(self, name: str, namespace: str) -> str | None:
         """A Service's address, once it has one."""
@@ -70,8 +75,8 @@ class ServiceNetwork:
                 self._sync()
             except StatusError as error:  # somebody else wrote meanwhile: which is noticed
                 _log.info("network: %s", error)
-            except Exception:
-                _log.exception("network")
+            except Exception as error:
+                self.errors.append(error)
             pause = self.table.settle()
 
     def _sync(self) -> None:
@@ -86,7 +91,7 @@ class ServiceNetwork:
     def _serve(self, service: Object) -> None:
         key = _key(service)
         if key not in self._addresses:
-            self._addresses[key] = self._bridge.add_address()
+            self._addresses[key] = self._claim(service["spec"].get("clusterIP", ""))
             self._listening[key] = {}
         listening, wanted = self._listening[key], {port["port"]: port for port in service["spec"]["ports"]}
         for number in listening.keys() - wanted.keys():
@@ -94,6 +99,12 @@ class ServiceNetwork:
         for number in wanted.keys() - listening.keys():
             listening[number] = self._listen(key, (self._addresses[key], number), wanted[number].get("name", ""))
         self._tell(service, self._addresses[key])
+
+    def _claim(self, address: str) -> str:
+        """The address that the API has given to a Service already, if it is of this network, or a new one."""
+        address = address if self._bridge.holds(address) else self._bridge.service_address()
+        self._bridge.add_address(address)
+        return address
 
     def _listen(self, key: ServiceKey, address: Address, port_name: str) -> TcpProxy:
         return TcpProxy(self._proxies, address, lambda _: self.table.choose(key, port_name))
@@ -122,4 +133,4 @@ def _key(service: Object) -> ServiceKey:
 
 
 def _has_address(service: Object) -> bool:
-    return service["spec"].get("clusterIP") != "None" and service["spec"].get("type") != "ExternalName"
+    return bool(service["spec"].get("clusterIP") != "None") and service["spec"].get("type") != "ExternalName"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.cluster import fates
-from tests.cluster.container_settings import container_settings, environment_of
+from tests.cluster.container_settings import NotThereError, container_settings, environment_of
 from tests.cluster.pod_deletion import Deletion
 from tests.cluster.pod_life import PodLife
 from tests.cluster.store import Object, Store
@@ -27,7 +27,7 @@ class Backoff:
 
     def seconds(self, tries: int) -> float:
         """Before the next try after so many."""
-        return min(self.longest_seconds, self.first_seconds * 2 ** max(0, tries - 1))
+        return min(self.longest_seconds, self.first_seconds * 2.0 ** max(0, tries - 1))
 
 
 class Preparation:
@@ -106,7 +106,7 @@ class Preparation:
         while not self._deletion.begun:
             try:
                 return find()
-            except LookupError as error:
+            except NotThereError as error:
                 report(str(error.args[0]))
                 self._deletion.pause(self._backoff.first_seconds)
         return None
@@ -124,7 +124,7 @@ class Preparation:
     def _look_up(self, kind: str, name: str) -> Mapping[str, str]:
         found = self._store.find(kind, self._life.namespace, name)
         if found is None:
-            raise LookupError(f'{kind.lower()} "{name}" not found')
+            raise NotThereError(f'{kind.lower()} "{name}" not found')
         data: dict[str, str] = found.get("data", {})
         return data if kind == "ConfigMap" else {key: base64.b64decode(value).decode() for key, value in data.items()}
 
@@ -138,9 +138,9 @@ class Preparation:
         user = str(security.get("runAsUser", image_user.partition(":")[0]))
         if not user.isdigit():
             text = f"image has non-numeric user ({user}), cannot verify user is non-root"
-            raise LookupError(f"container has runAsNonRoot and {text} {where}")
+            raise NotThereError(f"container has runAsNonRoot and {text} {where}")
         if int(user) == 0:
-            raise LookupError(f"container has runAsNonRoot and image will run as root {where}")
+            raise NotThereError(f"container has runAsNonRoot and image will run as root {where}")
 
     def _mounts(self, folder: Path) -> dict[str, dict[str, str]]:
         """ConfigMaps and Secrets as folders; an emptyDir is a matter of `container_settings`."""
@@ -161,12 +161,12 @@ class Preparation:
             if part in volume:
                 try:
                     data = self._look_up(kind, volume[part][name])
-                except LookupError as error:
+                except NotThereError as error:
                     why = error.args[0]
-                    raise LookupError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {why}') from error
+                    raise NotThereError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {why}') from error
                 items = volume[part].get("items", [{"key": key, "path": key} for key in data])
                 return {item["path"]: data[item["key"]] for item in items}
-        raise LookupError(f"this cluster has no volumes such as {volume['name']}")
+        raise NotThereError(f"this cluster has no volumes such as {volume['name']}")
 
 
 def split_reference(image: str) -> tuple[str, str]:

@@ -1,91 +1,83 @@
-"""Everything that makes a stand-in cluster run, started and stopped together."""
+"""Clusters that run: the API with controllers and a kubelet, scripted or on a Docker engine."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from tests.cluster import Cluster, start_cluster
 from tests.cluster.bridge import Bridge, bridge
+from tests.cluster.cluster import Part
 from tests.cluster.controllers import Controllers
 from tests.cluster.docker_kubelet import DockerKubelet
+from tests.cluster.logs import Kubelet
 from tests.cluster.network import ServiceNetwork
 from tests.cluster.pod_preparation import Backoff
 from tests.cluster.replica_sets import Admit, admit_all
 from tests.cluster.scheduler import Node
-from tests.cluster.store import Object, Store
+from tests.cluster.store import Store
 
 T = TypeVar("T")
 
 
-class Part(Protocol):
-    """A part of a cluster with a thread of its own."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-class Kubelet(Part, Protocol):
+class RunningKubelet(Part, Kubelet, Protocol):
     """What runs the pods, and knows what they write and where their ports are."""
 
-    def logs(self, pod: Object, container: str = "", *, previous: bool = False) -> str:
-        """What a container has written. Raises StatusError 400."""
-        ...
 
-    def open_port(self, pod: Object, port: int) -> tuple[str, int]:
-        """Where a port of a pod can be reached. Raises StatusError 500."""
-        ...
-
-
-@contextmanager
 def with_controllers(
-    store: Store,
-    kubelet: Kubelet,
+    cluster: Cluster,
+    kubelet: RunningKubelet,
     *more: Part,
     nodes: Sequence[Node] = (Node(),),
     admit: Admit = admit_all,
-) -> Iterator[Controllers]:
-    """The controllers, the scheduler, a kubelet and `more` parts over a store, while the context is open."""
-    controllers = Controllers(store, nodes=nodes, admit=admit)
-    with ExitStack() as stack:
-        for part in (kubelet, *more, controllers):
-            stack.callback(part.stop)
-            part.start()
-        yield controllers
+) -> Controllers:
+    """Let a cluster move: start controllers, scheduler, kubelet and `more` parts; they end with it."""
+    controllers = Controllers(cluster.store, nodes=nodes, admit=admit)
+    cluster.kubelet = kubelet
+    cluster.run(kubelet, *more, controllers)
+    return controllers
 
 
 @dataclass(frozen=True)
-class Running:
-    """The parts of a cluster whose pods are containers."""
+class DockerCluster:
+    """A cluster whose pods are containers, with its parts."""
 
+    cluster: Cluster
     kubelet: DockerKubelet
     network: ServiceNetwork
     bridge: Bridge
 
+    @property
+    def store(self) -> Store:
+        return self.cluster.store
+
 
 @contextmanager
-def on_docker(
-    store: Store,
+def docker_cluster(
     client: Any,
     *,
     nodes: Sequence[Node] = (Node(),),
-    admit: Admit = admit_all,
     backoff: Backoff | None = None,
     endpoint_delay_seconds: float = 1,
-) -> Iterator[Running]:
-    """Everything over a store, with pods as containers of the engine of `client` on a network of their own.
+    **options: Any,
+) -> Iterator[DockerCluster]:
+    """A cluster whose pods are containers of the engine of `client`, on a network of their own.
 
     Without root or iproute2 the test is skipped, or fails in the gate. Nothing is left on the engine afterwards.
+
+    Args:
+        endpoint_delay_seconds: after which a Service's new connections follow its EndpointSlice.
+        options: of `start_cluster`.
     """
-    with bridge(client) as made:
-        kubelet = DockerKubelet(client, store, made, backoff=backoff)
-        network = ServiceNetwork(store, made, delay_seconds=endpoint_delay_seconds)
-        with with_controllers(store, kubelet, network, nodes=nodes, admit=admit):
-            yield Running(kubelet, network, made)
+    with bridge(client) as made, start_cluster(allocate_address=lambda _: made.service_address(), **options) as cluster:
+        kubelet = DockerKubelet(client, cluster.store, made, backoff=backoff)
+        network = ServiceNetwork(cluster.store, made, delay_seconds=endpoint_delay_seconds)
+        with_controllers(cluster, kubelet, network, nodes=nodes)
+        yield DockerCluster(cluster, kubelet, network, made)
 
 
 def wait_until(store: Store, find: Callable[[], T], seconds: float = 10) -> T:

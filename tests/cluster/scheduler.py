@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tests.cluster.amounts import pod_resources, quantity
+from tests.cluster.amounts import pod_requests
 from tests.cluster.events import Recorder
 from tests.cluster.owners import find_condition, is_ending
+from tests.cluster.quantities import parse
 from tests.cluster.store import Object, Store
 
 _SELECTOR = "node(s) didn't match Pod's node affinity/selector"
@@ -82,9 +83,9 @@ class Scheduler:
         room = node["status"]["allocatable"]
         there = self._pods_on(node["metadata"]["name"])
         problems = ["Too many pods"] if len(there) + 1 > int(room["pods"]) else []
-        for resource, wanted in pod_resources(pod).items():
-            used = sum((pod_resources(each).get(resource, Decimal(0)) for each in there), Decimal(0))
-            if used + wanted > quantity(room.get(resource, "0")):
+        for resource, wanted in pod_requests(pod).items():
+            used = sum((pod_requests(each).get(resource, Decimal(0)) for each in there), Decimal(0))
+            if used + wanted > parse(room.get(resource, "0")):
                 problems.append(f"Insufficient {resource}")
         return problems
 

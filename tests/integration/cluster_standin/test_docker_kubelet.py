@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -19,7 +20,7 @@ import pytest
 
 from tests.cluster.bridge import LABEL, Bridge, remove_leftovers
 from tests.cluster.pod_preparation import Backoff
-from tests.cluster.running import Running, on_docker, wait_until
+from tests.cluster.running import DockerCluster, docker_cluster, wait_until
 from tests.cluster.scheduler import Node
 from tests.cluster.status import StatusError
 from tests.cluster.store import Object, Store
@@ -86,15 +87,15 @@ def engine() -> Any:
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
-    return Store()
-
-
-@pytest.fixture(scope="module")
-def running(engine: Any, store: Store) -> Iterator[Running]:
-    backoff = Backoff(0.2, 1)
-    with on_docker(store, engine, nodes=[Node(cpu="64", memory="64Gi")], backoff=backoff) as made:
+def running(engine: Any) -> Iterator[DockerCluster]:
+    nodes = [Node(cpu="64", memory="64Gi")]
+    with docker_cluster(engine, nodes=nodes, backoff=Backoff(0.2, 1), gateway=True) as made:
         yield made
+
+
+@pytest.fixture
+def store(running: DockerCluster) -> Store:
+    return running.store
 
 
 def python(code: str, *arguments: str, **more: Any) -> Object:
@@ -194,7 +195,7 @@ def events(store: Store, name: str, reason: str) -> list[str]:
     return [event["message"] for event in found if (event["reason"], event["involvedObject"]["name"]) == (reason, name)]
 
 
-def rolled_under_load(running: Running, store: Store, name: str, pre_stop_seconds: int) -> Object:
+def rolled_under_load(running: DockerCluster, store: Store, name: str, pre_stop_seconds: int) -> Object:
     """What a client in another pod saw of an update from version 1 to 2."""
     store.create(web(name, "1", pre_stop_seconds=pre_stop_seconds))
     store.create(service(name))
@@ -211,26 +212,26 @@ def rolled_under_load(running: Running, store: Store, name: str, pre_stop_second
     return result
 
 
-def logs(running: Running, store: Store, name: str, *, previous: bool = False) -> str:
+def logs(running: DockerCluster, store: Store, name: str, *, previous: bool = False) -> str:
     return running.kubelet.logs(store.get("Pod", "default", name), previous=previous)
 
 
 # ------------------------------------------------------------------------------------------------------ rollouts
 
 
-def test_an_update_loses_no_request_where_pods_wait_before_they_stop(running: Running, store: Store) -> None:
-    saw = rolled_under_load(running, store, "patient", 2)
+def test_an_update_loses_no_request_where_pods_wait_before_they_stop(running: DockerCluster, store: Store) -> None:
+    saw = rolled_under_load(running, store, "patient", 3)
     assert saw["failures"] == []
     assert min(saw["seen"]["1"], saw["seen"]["2"]) > 50
 
 
-def test_an_update_loses_requests_where_pods_stop_at_once(running: Running, store: Store) -> None:
+def test_an_update_loses_requests_where_pods_stop_at_once(running: DockerCluster, store: Store) -> None:
     saw = rolled_under_load(running, store, "hasty", 0)
     assert saw["failures"]
     assert min(saw["seen"]["1"], saw["seen"]["2"]) > 50
 
 
-def test_a_container_that_is_no_longer_alive_is_started_again(running: Running, store: Store) -> None:
+def test_a_container_that_is_no_longer_alive_is_started_again(running: DockerCluster, store: Store) -> None:
     store.create(web("sick", "1", replicas=1))
     until(store, lambda: is_complete(store, "sick"))
     (made,) = store.list("Pod", "default", {"app": "sick"})
@@ -248,7 +249,7 @@ def test_a_container_that_is_no_longer_alive_is_started_again(running: Running, 
 # ------------------------------------------------------------------------------------------------- what goes wrong
 
 
-def test_a_crash_is_seen_with_its_exit_code_and_its_last_words(running: Running, store: Store) -> None:
+def test_a_crash_is_seen_with_its_exit_code_and_its_last_words(running: DockerCluster, store: Store) -> None:
     crashing = "import sys; print('no model in /model', file=sys.stderr); sys.exit(3)"
     store.create(pod("crash", python(crashing), restartPolicy="Always"))
     message = until(store, lambda: waits_for(store, "crash", "CrashLoopBackOff"))
@@ -262,7 +263,7 @@ def test_a_crash_is_seen_with_its_exit_code_and_its_last_words(running: Running,
     until(store, lambda: store.find("Pod", "default", "crash") is None)
 
 
-def test_too_much_memory_ends_a_container(running: Running, store: Store) -> None:
+def test_too_much_memory_ends_a_container(running: DockerCluster, store: Store) -> None:
     greedy = python("x = bytearray(200 << 20)", resources={"limits": {"memory": "32Mi"}})
     store.create(pod("greedy", greedy))
     status = ended(store, "greedy")["status"]
@@ -271,7 +272,7 @@ def test_too_much_memory_ends_a_container(running: Running, store: Store) -> Non
 
 
 def test_an_image_is_pulled_by_its_digest_or_told_to_be_missing(
-    running: Running, store: Store, engine: Any, tmp_path: Path
+    running: DockerCluster, store: Store, engine: Any, tmp_path: Path
 ) -> None:
     with registry(tmp_path / "registry") as local:
         repository = f"{local.address}/pulled"
@@ -305,7 +306,7 @@ def push_without_programs(engine: Any, repository: str) -> str:
     return str(next(line["aux"]["Digest"] for line in pushed if "aux" in line))
 
 
-def test_a_pod_waits_for_its_configuration(running: Running, store: Store) -> None:
+def test_a_pod_waits_for_its_configuration(running: DockerCluster, store: Store) -> None:
     reference = {"configMapKeyRef": {"name": "late", "key": "GREETING"}}
     variables = [
         {"name": "GREETING", "valueFrom": reference},
@@ -330,7 +331,7 @@ def test_a_pod_waits_for_its_configuration(running: Running, store: Store) -> No
     assert logs(running, store, "mounting") == f"hello mounting {address} hello\n"
 
 
-def test_what_a_container_may_not(running: Running, store: Store) -> None:
+def test_what_a_container_may_not(running: DockerCluster, store: Store) -> None:
     code = """
 import json, os, pathlib
 def writes(path, size=1):
@@ -363,7 +364,7 @@ print(json.dumps({
     assert text.startswith("container has runAsNonRoot and image will run as root (pod: ")
 
 
-def test_a_pod_gets_its_grace_period_and_no_more(running: Running, store: Store) -> None:
+def test_a_pod_gets_its_grace_period_and_no_more(running: DockerCluster, store: Store) -> None:
     code = """
 import signal, time
 signal.signal(signal.SIGTERM, lambda *_: None)
@@ -380,7 +381,7 @@ while True:
     assert events(store, "stubborn", "Killing") == ["Stopping container server"]
 
 
-def test_a_job_of_a_real_container(running: Running, store: Store) -> None:
+def test_a_job_of_a_real_container(running: DockerCluster, store: Store) -> None:
     template = {"spec": {"restartPolicy": "Never", "containers": [python("print('trained')")]}}
     meta = {"name": "train", "namespace": "default"}
     spec = {"backoffLimit": 0, "template": template}
@@ -390,10 +391,35 @@ def test_a_job_of_a_real_container(running: Running, store: Store) -> None:
     assert running.kubelet.logs(made) == "trained\n"
 
 
+def test_a_client_of_the_api_reads_logs_and_reaches_ports(running: DockerCluster, store: Store, tmp_path: Path) -> None:
+    from kubernetes import client, config
+    from kubernetes.stream import portforward
+
+    store.create(web("reached", "1", replicas=1))
+    until(store, lambda: is_complete(store, "reached"))
+    connection = config.new_client_from_config(str(running.cluster.kubeconfig(tmp_path / "kubeconfig")))
+    api = client.CoreV1Api(connection)
+    (made,) = api.list_namespaced_pod("default", label_selector="app=reached").items
+    log = api.read_namespaced_pod_log(made.metadata.name, "default", _preload_content=False)
+    assert log.data == b"serving 1\n"
+    connect = api.connect_get_namespaced_pod_portforward
+    forwarded = portforward(connect, made.metadata.name, "default", ports="8080").socket(8080)
+    with contextlib.closing(forwarded):
+        forwarded.settimeout(10)
+        forwarded.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while piece := forwarded.recv(1000):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.0 200 OK")
+    assert answer.endswith(b"\r\n\r\n1")
+    connection.close()
+    store.delete("Deployment", "default", "reached")
+
+
 # ----------------------------------------------------------------------------------------------------- the network
 
 
-def test_names_of_services_are_known_in_pods_whenever_they_were_made(running: Running, store: Store) -> None:
+def test_names_of_services_are_known_in_pods_whenever_they_were_made(running: DockerCluster, store: Store) -> None:
     code = """
 import json, socket, time
 names = ['named', 'named.default', 'named.default.svc', 'named.default.svc.cluster.local']
@@ -415,16 +441,27 @@ while True:
     assert json.loads(lines[-1]) == [address] * 4
 
 
-def test_a_gateway_divides_connections_by_weight_and_says_503_without_a_backend(running: Running, store: Store) -> None:
-    for name in ("stable", "canary"):
+def test_a_gateway_divides_connections_by_weight_and_says_503_without_a_backend(
+    running: DockerCluster, store: Store
+) -> None:
+    for name, type_ in (("stable", "ClusterIP"), ("canary", "LoadBalancer")):
         store.create(web(name, name, replicas=1))
-        store.create(service(name))
-    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+        store.create(service(name, type=type_))
+    backend = {"service": {"name": "canary", "port": {"number": 80}}}
+    rule = {"host": "web.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    entrance = {"name": "entrance", "namespace": "default"}
+    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": entrance, "spec": {"rules": [rule]}}
+    store.create(ingress)
+    listeners = [{"name": name, "port": port, "protocol": "HTTP"} for name, port in (("web", 80), ("other", 8000))]
     entry = {"name": "entry", "namespace": "default"}
     gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": entry}
-    store.create(gateway | {"spec": {"gatewayClassName": "any", "listeners": [listener]}})
+    store.create(gateway | {"spec": {"gatewayClassName": "any", "listeners": listeners}})
     backends = [{"name": "stable", "port": 80, "weight": 80}, {"name": "canary", "port": 80, "weight": 20}]
-    spec = {"parentRefs": [{"name": "entry"}], "hostnames": ["web.example.com"], "rules": [{"backendRefs": backends}]}
+    spec = {
+        "parentRefs": [{"name": "entry", "sectionName": "web"}],
+        "hostnames": ["web.example.com"],
+        "rules": [{"backendRefs": backends}],
+    }
     store.create(gateway | {"kind": "HTTPRoute", "spec": spec})
     until(store, lambda: store.get("HTTPRoute", "default", "entry").get("status", {}).get("parents"))
     address = store.get("Gateway", "default", "entry")["status"]["addresses"][0]["value"]
@@ -433,7 +470,10 @@ def test_a_gateway_divides_connections_by_weight_and_says_503_without_a_backend(
     answers = [ask(address) for _ in range(200)]
     assert {status for status, _ in answers} == {200}
     assert 15 <= [version for _, version in answers].count("canary") <= 70
-    assert ask(address, "other.example.com")[0] == 503
+    assert ask(address, "other.example.com")[0] == ask(f"{address}:8000")[0] == 503
+    for kind, name in (("Service", "canary"), ("Ingress", "entrance")):
+        told = store.get(kind, "default", name)["status"]["loadBalancer"]["ingress"][0]["ip"]
+        assert ask(told) == (200, "canary")
     store.delete("Deployment", "default", "stable")
     until(store, lambda: running.network.table.choose(("default", "stable"), "http") is None)
     assert {status for status, _ in (ask(address) for _ in range(50))} == {200, 503}
@@ -483,8 +523,8 @@ def networks(engine: Any, label: str) -> int:
 
 
 def test_nothing_is_left_on_the_engine(engine: Any) -> None:
-    store = Store()
-    with on_docker(store, engine) as running:
+    with docker_cluster(engine) as running:
+        store = running.store
         store.create(pod("left", python("import time; time.sleep(100)")))
         until(store, lambda: phase(store, "left") == "Running")
         label = running.bridge.label

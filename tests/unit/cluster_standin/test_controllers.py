@@ -6,13 +6,13 @@ import copy
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.cluster import fates
+from tests.cluster import Cluster as StandIn
+from tests.cluster import fates, start_cluster
 from tests.cluster.autoscalers import scale
 from tests.cluster.controllers import Controllers
 from tests.cluster.fates import Fate
@@ -22,6 +22,7 @@ from tests.cluster.owners import find_condition, owned
 from tests.cluster.rolling import size_of_new, sizes_of_old
 from tests.cluster.running import wait_until, with_controllers
 from tests.cluster.scheduler import Node, why_unschedulable
+from tests.cluster.service_table import ready_addresses
 from tests.cluster.status import StatusError, forbidden
 from tests.cluster.store import Object, Store
 
@@ -70,16 +71,16 @@ def _image(pod: Object) -> str:
 
 
 class Cluster:
-    """A store with controllers, and pods whose fate depends on their image."""
+    """A cluster with controllers, and pods whose fate depends on their image."""
 
-    def __init__(self) -> None:
-        self.store = Store()
+    def __init__(self, cluster: StandIn) -> None:
+        self._cluster = cluster
+        self.store = cluster.store
         self.fates: dict[str, Fate] = {}
-        self.parts = ExitStack()
 
     def start(self, **options: Any) -> None:
         self.kubelet = ScriptedKubelet(self.store, self._fate)
-        self.parts.enter_context(with_controllers(self.store, self.kubelet, **options))
+        with_controllers(self._cluster, self.kubelet, **options)
 
     def _fate(self, pod: Object) -> Fate:
         return self.fates.get(_image(pod), fates.ready())
@@ -120,9 +121,8 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster()
-    with made.parts:
-        yield made
+    with start_cluster() as started:
+        yield Cluster(started)
 
 
 # ------------------------------------------------------------------------------------------------- Deployments
@@ -215,7 +215,7 @@ def test_recreate_ends_every_old_pod_first(cluster: Cluster) -> None:
 def test_a_version_that_is_never_ready_leaves_the_old_one_and_misses_the_deadline(cluster: Cluster) -> None:
     cluster.fates["web:2"] = fates.never_ready(503)
     cluster.start()
-    cluster.store.create(deployment(progressDeadlineSeconds=1))
+    cluster.store.create(deployment(progressDeadlineSeconds=2))
     cluster.until(cluster.is_complete)
     cluster.roll_to("web:2")
     cluster.until(lambda: (cluster.condition("Progressing") or ("",))[0] == "False")
@@ -465,6 +465,44 @@ def test_deletion_in_the_foreground_waits_for_what_was_made(cluster: Cluster) ->
     cluster.store.delete("Deployment", "default", "web", propagation="Foreground")
     cluster.until(lambda: cluster.store.find("Deployment", "default", "web") is None)
     assert not cluster.store.list("Pod")
+
+
+def test_what_is_in_a_namespace_goes_with_it(cluster: Cluster) -> None:
+    cluster.start()
+    cluster.store.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "short"}})
+    wanted = deployment()
+    wanted["metadata"]["namespace"] = "short"
+    cluster.store.create(wanted)
+    cluster.until(lambda: len(cluster.store.list("Pod", "short")) == 2)
+    cluster.store.delete("Namespace", "", "short")
+    cluster.until(lambda: not any(cluster.store.list(kind, "short") for kind in ("Deployment", "ReplicaSet", "Pod")))
+
+
+def test_a_quota_is_kept_and_said_to_be_exceeded(cluster: Cluster) -> None:
+    quota = {
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few", "namespace": "default"},
+        "spec": {"hard": {"pods": "1"}},
+    }
+    cluster.start()
+    cluster.store.create({"apiVersion": "v1", **quota})
+    cluster.store.create(deployment())
+    _, reason, text = cluster.until(lambda: cluster.condition("ReplicaFailure"))
+    assert reason == "FailedCreate"
+    assert text.endswith("is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1")
+
+
+def test_connections_go_to_pods_that_end_only_where_there_is_no_other() -> None:
+    def endpoint(address: str, **conditions: bool) -> Object:
+        return {"addresses": [address], "conditions": conditions}
+
+    ready = endpoint("10.0.0.1", ready=True, serving=True, terminating=False)
+    ending = endpoint("10.0.0.2", ready=False, serving=True, terminating=True)
+    broken = endpoint("10.0.0.3", ready=False, serving=False, terminating=False)
+    ports = [{"name": "http", "port": 8080}]
+    assert ready_addresses({"endpoints": [ready, ending, broken], "ports": ports}) == {"http": [("10.0.0.1", 8080)]}
+    assert ready_addresses({"endpoints": [ending, broken], "ports": ports}) == {"http": [("10.0.0.2", 8080)]}
+    assert ready_addresses({"endpoints": [broken], "ports": ports}) == {"http": []}
 
 
 def test_an_autoscaler_keeps_to_its_limits_and_leaves_the_rest(cluster: Cluster) -> None:
