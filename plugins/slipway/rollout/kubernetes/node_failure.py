@@ -45,7 +45,7 @@ def find_losses(pods: Sequence[Pod]) -> Failed | None:
     reason, message = text(last.obj, "status", "reason"), text(last.obj, "status", "message")
     why = f"nodes gave up {counted(len(lost), 'new pod')}, the last one{_on(last)} ({reason}): {vendor_text(message)}"
     fix = _PRESSURE if reason == "Evicted" else _MEND.format(node=last.node or "<name>")
-    return Failed("NodeProblem", last.on, why.rstrip(": "), fix, last.name)
+    return Failed("NodeProblem", last.on, why.rstrip(" :"), fix, last.name)
 
 
 def _setup(pod: Pod, told: list[Event]) -> Failed:

@@ -16,6 +16,7 @@ from slipway.rollout.kubernetes.api_object import (
     objects,
     text,
 )
+from slipway.rollout.kubernetes.exit_code import exit_text
 from slipway.rollout.kubernetes.wording import reference
 
 
@@ -40,6 +41,18 @@ class Ending:
             message=text(state, "message"),
             started=find_time(state, "startedAt"),
             finished=find_time(state, "finishedAt"),
+        )
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether the kernel killed it at its memory limit."""
+        return self.reason == "OOMKilled"
+
+    @property
+    def said(self) -> str:
+        """How it ended, as a person says it."""
+        return (
+            "it needed more memory than its limit" if self.is_out_of_memory else exit_text(self.exit_code, self.signal)
         )
 
 
