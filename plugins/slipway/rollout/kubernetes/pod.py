@@ -19,6 +19,8 @@ from slipway.rollout.kubernetes.api_object import (
 from slipway.rollout.kubernetes.exit_code import exit_text
 from slipway.rollout.kubernetes.wording import reference
 
+_DAY_SECONDS = 24 * 60 * 60
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -141,7 +143,7 @@ class Container:
         if not isinstance(probe, dict):
             return 0
         tries = number(probe, "failureThreshold", default=3) * number(probe, "periodSeconds", default=10)
-        return number(probe, "initialDelaySeconds") + tries
+        return min(number(probe, "initialDelaySeconds") + tries, _DAY_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def test_what_happened_before_the_version_was_applied_is_an_earlier_rollouts() -
 
 def test_a_new_replica_set_that_was_not_listed_yet_is_waited_for() -> None:
     case = find("complete", "both new pods available")
-    newer = {"deployment": {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "3"}}}}
+    newer = {"deployment": {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "3"}}}, "pods": None}
     assert isinstance(changed(case, newer).judge(), Progressing)
 
 

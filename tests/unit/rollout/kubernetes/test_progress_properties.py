@@ -195,6 +195,8 @@ def states_with_a_failing_old_version(draw: st.DrawFn) -> Observed:
     old = next(item for item in replica_sets if item["metadata"]["name"] == OLD)
     failure = draw(st.sampled_from(recorded_conditions("ReplicaFailure")))
     old["status"]["conditions"] = [failure]
+    for replica_set in replica_sets:
+        replica_set["status"]["replicas"] = draw(st.integers(0, 2))
     deployment["status"]["conditions"].append(failure)
     made = draw(pods(OLD, least=1))
     ways = [snapshots()["start"]["pods"][POD], snapshots()["done"]["pods"][POD]]
