@@ -1,6 +1,6 @@
 """What a cluster says of its objects during a rollout, in `statuses/`, and what is to be said of it.
 
-`python -m tests.unit.rollout.kubernetes.recorded` prints every failure with its text.
+`PYTHONPATH=plugins python -m tests.unit.rollout.kubernetes.recorded` prints every failure with its text.
 """
 
 from __future__ import annotations
