@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from slipway.rollout.kubernetes.config_failure import was_out_of_memory_at_start
 from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.exit_code import exit_text
 from slipway.rollout.kubernetes.failure import Failed
 from slipway.rollout.kubernetes.patience import Clock
 from slipway.rollout.kubernetes.pod import Container, Ending, Pod
 from slipway.rollout.kubernetes.probe_failure import find_probe_kill
 from slipway.rollout.kubernetes.wording import times, vendor_text
 
-_OUT_OF_MEMORY = "OOMKilled"
 _READ_LOG = (
     "Read the container's last lines: they name the error. Correct it (train.estimator and its module, serving/, the image's "
     "libraries) and run the rollout again."
 )
+_KILLED = (
+    "Raise deploy.kubernetes.memory: the node kills what needs more. If there is enough, read the container's last lines: it "
+    "may not stop when it is told to."
+)
 _LEAVE_COMMAND = "Leave command and args of serving/k8s/deployment.yaml and the image's ENTRYPOINT as they came."
+_FIXES = {0: _LEAVE_COMMAND, 126: _LEAVE_COMMAND, 127: _LEAVE_COMMAND, 137: _KILLED}
 
 
 def find_memory_failure(pod: Pod, container: Container, clock: Clock) -> Failed | None:
     """The failure of a container that needs more memory than its limit; once may happen, twice is one."""
     ending = _repeated_ending(container, clock)
     at_start = was_out_of_memory_at_start(container)
-    if not at_start and (ending is None or ending.reason != _OUT_OF_MEMORY):
+    if not at_start and (ending is None or not ending.is_out_of_memory):
         return None
     limit = container.memory_limit
     when = "when it was started" if at_start else times(container.endings)
@@ -39,14 +42,14 @@ def find_memory_failure(pod: Pod, container: Container, clock: Clock) -> Failed 
 def find_crash(pod: Pod, container: Container, events: Events, clock: Clock) -> Failed | None:
     """The failure of a container that ends by itself; one restart is none, nor is being killed for a failed probe."""
     ending = _repeated_ending(container, clock)
-    if ending is None or ending.reason == _OUT_OF_MEMORY or find_probe_kill(pod, container, events):
+    if ending is None or ending.is_out_of_memory or find_probe_kill(pod, container, events):
         return None
     last_words = _last_line(ending.message)
     why = (
-        f"container {container.name} ended {times(container.endings)} ({exit_text(ending.exit_code, ending.signal)})"
+        f"container {container.name} ended {times(container.endings)} ({ending.said})"
         f"{f'; its last line: {last_words}' if last_words else ''}"
     )
-    fix = _LEAVE_COMMAND if ending.exit_code in {0, 126, 127} else _READ_LOG
+    fix = _FIXES.get(ending.exit_code or 0, _READ_LOG)
     return Failed("CrashLoopBackOff", pod.on, why, fix, pod.name, container.name, previous=container.has_previous)
 
 

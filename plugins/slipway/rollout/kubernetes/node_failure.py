@@ -14,6 +14,7 @@ from slipway.rollout.kubernetes.wording import counted, times, vendor_text
 
 _CREATING = frozenset({"", "ContainerCreating", "PodInitializing"})
 _SETUP = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady", "FailedMapVolume")
+_GOES_ON = ("Pulling", "Pulled", "Created")  # what the kubelet does once volumes and network are ready
 _REPEATS = 3
 _LOSSES = 2
 _MEND = "Mend the node (kubectl describe node {node}), or take it out of service (kubectl cordon {node})."
@@ -29,7 +30,10 @@ def find_setup_failure(pod: Pod, events: Events, clock: Clock) -> Failed | None:
         container.waiting not in _CREATING or container.is_running for container in pod.containers()
     ):
         return None
-    told = events.about("Pod", pod.obj, *_SETUP)
+    told = events.about("Pod", pod.obj, *_SETUP, *_GOES_ON)
+    if not told or told[-1].reason in _GOES_ON:
+        return None
+    told = [event for event in told if event.reason in _SETUP]
     first = min((event.first for event in told if event.first), default=None)
     if sum(event.count for event in told) < _REPEATS or not clock.lasted(first, clock.patience.node_seconds):
         return None
@@ -45,7 +49,7 @@ def find_losses(pods: Sequence[Pod]) -> Failed | None:
     reason, message = text(last.obj, "status", "reason"), text(last.obj, "status", "message")
     why = f"nodes gave up {counted(len(lost), 'new pod')}, the last one{_on(last)} ({reason}): {vendor_text(message)}"
     fix = _PRESSURE if reason == "Evicted" else _MEND.format(node=last.node or "<name>")
-    return Failed("NodeProblem", last.on, why.rstrip(": "), fix, last.name)
+    return Failed("NodeProblem", last.on, why.rstrip(" :"), fix, last.name)
 
 
 def _setup(pod: Pod, told: list[Event]) -> Failed:

@@ -16,7 +16,10 @@ from slipway.rollout.kubernetes.api_object import (
     objects,
     text,
 )
+from slipway.rollout.kubernetes.exit_code import exit_text
 from slipway.rollout.kubernetes.wording import reference
+
+_DAY_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,18 @@ class Ending:
             message=text(state, "message"),
             started=find_time(state, "startedAt"),
             finished=find_time(state, "finishedAt"),
+        )
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether the kernel killed it at its memory limit."""
+        return self.reason == "OOMKilled"
+
+    @property
+    def said(self) -> str:
+        """How it ended, as a person says it."""
+        return (
+            "it needed more memory than its limit" if self.is_out_of_memory else exit_text(self.exit_code, self.signal)
         )
 
 
@@ -128,7 +143,7 @@ class Container:
         if not isinstance(probe, dict):
             return 0
         tries = number(probe, "failureThreshold", default=3) * number(probe, "periodSeconds", default=10)
-        return number(probe, "initialDelaySeconds") + tries
+        return min(number(probe, "initialDelaySeconds") + tries, _DAY_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from slipway.rollout.kubernetes.api_object import Json, field, text
+from slipway.rollout.kubernetes.api_object import Json, condition, field, find_time, text
 from slipway.rollout.kubernetes.event import Event, Events
 from slipway.rollout.kubernetes.failure import Failed
 from slipway.rollout.kubernetes.patience import Clock
@@ -46,8 +46,8 @@ def find_probe_failure(pod: Pod, container: Container, events: Events, clock: Cl
     killed = find_probe_kill(pod, container, events)
     if killed and (killed == "startup" or container.endings > 1 or container.waiting == "CrashLoopBackOff"):
         return _killed(pod, container, killed, events)
-    patience = container.startup_seconds + clock.patience.unready_seconds
-    if container.is_running and not container.is_starting and clock.lasted(container.running_since, patience):
+    is_unready = container.is_running and not container.is_starting
+    if is_unready and clock.lasted(_unready_since(pod, container), clock.patience.unready_seconds):
         return _unready(pod, container, events, clock)
     return None
 
@@ -60,6 +60,15 @@ def find_probe_kill(pod: Pod, container: Container, events: Events) -> str | Non
         if match and match[1] == container.name and (ending is None or _is_after(event, ending.started)):
             return match[2]
     return None
+
+
+def _unready_since(pod: Pod, container: Container) -> datetime | None:
+    """When it could have been ready; a pod that was ready before has been unready only since it lost that."""
+    started = container.running_since
+    if started is None:
+        return None
+    lost = find_time(condition(pod.obj, "ContainersReady"), "lastTransitionTime")
+    return max(started + timedelta(seconds=container.startup_seconds), lost or started)
 
 
 def _is_after(event: Event, time: datetime | None) -> bool:

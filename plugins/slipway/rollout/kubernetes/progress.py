@@ -53,6 +53,14 @@ _ELSE = (
     "Raise deploy.kubernetes.timeout_minutes if the pods only need longer; else look at what the cluster says of them: "
     "kubectl get events in the namespace, sorted by time."
 )
+_CHANGED = (
+    "Find out who changed it (its managedFields name the manager and the time); if this version is to serve, run the rollout "
+    "again."
+)
+_DELETED = (
+    "Find out who deleted it (the cluster's audit log names the user); if the model is to be served, run the rollout "
+    "again."
+)
 
 
 def judge(
@@ -77,7 +85,7 @@ def judge(
         Complete or Failed only where the Deployment's status is of its present specification.
     """
     if observed.deployment is None:
-        return _superseded("Deployment", "it is gone: somebody deleted it")
+        return Failed("Superseded", "Deployment", "it is gone: somebody deleted it", _DELETED)
     rollout = Rollout(observed)
     if not rollout.is_seen:
         return Progressing("the cluster has not looked at the Deployment's change yet")
@@ -88,7 +96,7 @@ def judge(
     clock = _clock(rollout, now, since, patience)
     events = Events(rollout.events, clock)
     failed = worst(find_failures(rollout, events, clock)) or _find_deadline(rollout, events, clock)
-    return failed or Progressing(_summary(rollout, events))
+    return failed or Progressing(_summary(rollout, events, clock))
 
 
 def explain_timeout(
@@ -107,19 +115,12 @@ def _find_takeover(rollout: Rollout, version_id: str) -> Failed | None:
     """Whether somebody else changed the Deployment since we did."""
     on = reference("Deployment", rollout.deployment)
     if rollout.is_deleted:
-        return _superseded(on, "it is being deleted")
+        return Failed("Superseded", on, "somebody deleted it", _DELETED)
     if rollout.version_id == version_id:
         return None
     there = f"version {rollout.version_id}" if rollout.version_id else "no version of Slipway's"
-    return _superseded(on, f"somebody changed it: it declares {there}, and version {version_id} was being rolled out")
-
-
-def _superseded(on: str, why: str) -> Failed:
-    fix = (
-        "Find out who changed it (its managedFields name the manager and the time); if this version is to serve, run the "
-        "rollout again."
-    )
-    return Failed("Superseded", on, why, fix)
+    why = f"somebody changed it: it declares {there}, and version {version_id} was being rolled out"
+    return Failed("Superseded", on, why, _CHANGED)
 
 
 def _find_deadline(rollout: Rollout, events: Events, clock: Clock) -> Failed | None:
@@ -133,7 +134,7 @@ def _find_deadline(rollout: Rollout, events: Events, clock: Clock) -> Failed | N
     stopped = f"no progress for {duration(limit)}"
     if cause is None:
         on = reference("Deployment", rollout.deployment)
-        return Failed("DeadlineExceeded", on, f"{stopped}: {_summary(rollout, events)}", _ELSE)
+        return Failed("DeadlineExceeded", on, f"{stopped}: {_summary(rollout, events, clock)}", _ELSE)
     return replace(cause, reason="DeadlineExceeded", why=f"{stopped}: {cause.why}")
 
 
@@ -143,8 +144,8 @@ def _clock(rollout: Rollout, now: datetime, since: datetime | None, patience: Pa
     return Clock(now, max((time for time in times if time), default=None), patience)
 
 
-def _summary(rollout: Rollout, events: Events) -> str:
+def _summary(rollout: Rollout, events: Events, clock: Clock) -> str:
     """How far it is, and what is waited for."""
     old = f", {counted(rollout.old, 'old pod')} left" if rollout.old else ""
-    activity = describe_activity(rollout, events)
+    activity = describe_activity(rollout, events, clock)
     return f"{rollout.ready} of {counted(rollout.wanted, 'new pod')} ready{old}{f'; {activity}' if activity else ''}"

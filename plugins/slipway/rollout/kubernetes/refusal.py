@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slipway.rollout.kubernetes.failure import Reason
 from slipway.rollout.kubernetes.wording import vendor_text
 
 _ASK = "Ask who runs it to let this workload through, or change serving/k8s/deployment.yaml as it asks."
+
+_LOWER = (
+    ", or lower what a pod asks for (deploy.kubernetes.cpu, cpu_limit, memory): new pods need room beside the old ones, which "
+    "serve until those are ready."
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ def _quota(match: re.Match[str]) -> Refusal:
     named = ", ".join(
         f"{key}: {asked[key]} wanted, {used.get(key, '?')} of {limit.get(key, '?')} used" for key in asked
     )
-    fix = (
-        f"Have the ResourceQuota {match['name']} raised, free some of it, or lower what a pod asks for "
-        "(deploy.kubernetes.cpu, cpu_limit, memory): new pods need room beside the old ones, which serve until they are ready."
-    )
+    fix = f"Have the ResourceQuota {match['name']} raised, or free some of it{'.' if _is_of_objects(asked) else _LOWER}"
     return Refusal("QuotaExceeded", f"the namespace's quota {match['name']} is used up ({named})", fix, passes=True)
+
+
+def _is_of_objects(asked: Mapping[str, str]) -> bool:
+    """Whether the quota counts objects rather than what they take."""
+    return all(key == "pods" or key.startswith("count/") for key in asked)
 
 
 def _quota_wants(match: re.Match[str]) -> Refusal:

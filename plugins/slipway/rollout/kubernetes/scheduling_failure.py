@@ -24,6 +24,7 @@ _FIXES = (
         r"Insufficient memory",
         "Lower deploy.kubernetes.memory (a pod asks for {memory}), free memory on the nodes, or add nodes.",
     ),
+    (r"no nodes available", "Add nodes to the cluster."),
     (r"Too many pods", "Add nodes, or remove pods: each node takes a limited number."),
     (
         r"Insufficient",
@@ -78,6 +79,7 @@ def decode(message: str) -> str:
 
 _PART_TEXTS = (
     (r"Insufficient (\S+)", r"too little free \1"),
+    (r"no nodes available", "Add nodes to the cluster."),
     (r"Too many pods", "no room for another pod"),
     (r"node\(s\) had untolerated taint(?:\(s\))? \{([^:}]+): *([^}]*)\}", r"tainted \1=\2"),
     (r"node\(s\) had untolerated taint\(s\)", "tainted"),

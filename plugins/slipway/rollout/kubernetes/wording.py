@@ -6,8 +6,8 @@ import re
 
 from slipway.rollout.kubernetes.api_object import text
 
-_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
-_QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"':]+")
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"']+?(?=:?(?:[\s\"']|$))")
 _LOGIN = re.compile(r"://[^\s/@\"']+@")
 
 
@@ -19,9 +19,17 @@ def reference(kind: str, obj: object) -> str:
 
 
 def vendor_text(message: str, limit: int = 240) -> str:
-    """Somebody else's message on one line, cut short; log-ins and query strings of URLs, which may be secrets, left out."""
-    line = " ".join(_QUERY.sub(r"\1?...", _LOGIN.sub("://...@", _DIGEST.sub(r"\1...", message))).split())
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+    """Somebody else's message on one line, without its full stop.
+
+    Log-ins and query strings of URLs, which may be secrets, are left out, and so is the middle of a long message: its
+    beginning says what was done, its end why that failed.
+    """
+    line = " ".join(_QUERY.sub(r"\1?...", _LOGIN.sub("://...@", _HASH.sub(r"\1...", message))).split())
+    line = line if line.endswith("...") else line.rstrip(" .:")
+    if len(line) <= limit:
+        return line
+    head = limit * 2 // 5
+    return f"{line[:head]} ... {line[head + 5 - limit :]}"
 
 
 def duration(seconds: float) -> str:
