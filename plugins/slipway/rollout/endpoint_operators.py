@@ -100,7 +100,7 @@ class RestoreOperator(EndpointOperator):
     """Undo this run's rollout: the champion serves again, or nothing if there was no champion."""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns ``{"changed", "summary"}``."""
+        """Returns ``{"changed", "summary"}``, and where the champion was brought back what `bring_back` returned besides."""
         ledger = self.ledger()
         found = ledger.journal(self.run_id).find(self.step)
         if found is None:
@@ -110,7 +110,7 @@ class RestoreOperator(EndpointOperator):
         if found["champion"] is None:
             return self._say("stopped: there was no champion to return to", changed=self.stop())
         result = self.bring_back(found)
-        return self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
+        return result | self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
 
     def _not_ours(self, ledger: Ledger, found: dict[str, Any]) -> str | None:
         """Why the endpoint is no longer this run's to change, or None: then it has the turn."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slipway.cluster.labels import MODEL, TRACK, TRAFFIC
 from slipway.core.errors import ConfigurationError
 from slipway.core.identity import content_id, sha256_hex, short
 from slipway.core.kubernetes_section import KubernetesTarget
@@ -15,9 +16,6 @@ from slipway.rollout.kubernetes import entry, policy
 from slipway.rollout.kubernetes.manifest_files import ManifestFiles, get_named, items, part, set_named
 from slipway.rollout.kubernetes.names import (
     BUNDLE,
-    MODEL,
-    TRACK,
-    TRAFFIC,
     VERSION,
     VERSION_ID,
     Track,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from slipway.cluster.labels import MODEL, TRACK
 from slipway.core.identity import sha256_hex
 
 Track = Literal["main", "canary", "blue", "green"]
 
-MODEL = "slipway.dev/model"
-TRACK = "slipway.dev/track"
-TRAFFIC = "slipway.dev/traffic"  # what the Services select
 BUNDLE = "slipway.dev/bundle"
 VERSION = "slipway.dev/version"  # annotations of a Deployment
 VERSION_ID = "slipway.dev/version-id"

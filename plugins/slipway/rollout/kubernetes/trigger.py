@@ -1,0 +1,118 @@
+"""Waits, without a worker, until a track's pods are ready or cannot become so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from slipway.cluster.hook import ClusterHook
+from slipway.core.errors import UnavailableError
+from slipway.release.ledger import Ledger
+from slipway.rollout.kubernetes.names import Track, labels, track_labels
+from slipway.rollout.kubernetes.observation import Observation
+from slipway.rollout.kubernetes.progress import Complete, Failed, Progressing
+
+if TYPE_CHECKING:
+    from slipway.cluster.watching import AsyncCluster
+
+_RENEW_SECONDS = 300.0  # the turn's lease is 30 minutes
+
+
+class RolloutTrigger(BaseTrigger):
+    """Fires once with how the wait ended.
+
+    ``{"state": "complete"}``, ``{"state": "failed", "failure": {..}}`` (the fields of `progress.Failed`) as soon as it is clear
+    that the pods will not get ready, and at the deadline with the likeliest cause, or ``{"state": "no address"}``.
+
+    The API is watched, and whatever moves is a reason to look at all of it anew: an event that was missed, a connection that
+    broke or a resource version that is gone costs time, and never an answer.
+
+    Args:
+        store, store_conn_id, model: whose ledger, and whose pods.
+        run_id: the run whose turn it is; renewed for as long as this takes.
+        conn_id, namespace: the cluster.
+        track: which of the model's Deployments; None: the address of its Service is waited for.
+        version_id: what the track is to run.
+        began: Unix time in seconds at which waiting began.
+        deadline: at which it ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: str,
+        store_conn_id: str | None,
+        model: str,
+        run_id: str,
+        conn_id: str,
+        namespace: str,
+        track: Track | None,
+        version_id: str,
+        began: float,
+        deadline: float,
+    ) -> None:
+        super().__init__()
+        self.store, self.store_conn_id, self.model, self.run_id = store, store_conn_id, model, run_id
+        self.conn_id, self.namespace, self.track = conn_id, namespace, track
+        self.version_id, self.began, self.deadline = version_id, began, deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments that make this trigger again."""
+        names = ("store", "store_conn_id", "model", "run_id", "conn_id", "namespace", "track", "version_id", "began")
+        given = {name: getattr(self, name) for name in (*names, "deadline")}
+        return "slipway.rollout.kubernetes.trigger.RolloutTrigger", given
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look whenever something moved, until it is decided or the deadline has come."""
+        hook = ClusterHook(self.conn_id)
+        observation = Observation(await asyncio.to_thread(hook.cluster, self.namespace), self.model)
+        async with hook.watching(self.namespace) as watched:
+            async for event in self._looks(watched, observation):
+                yield TriggerEvent(event)
+                return
+        yield TriggerEvent(await asyncio.to_thread(self._late, observation))
+
+    async def _looks(self, watched: AsyncCluster, observation: Observation) -> AsyncIterator[dict[str, Any]]:
+        """The decision, once there is one."""
+        kind, wanted = ("Pod", track_labels(self.model, self.track)) if self.track else ("Service", labels(self.model))
+        said, renewed = "", time.monotonic()
+        async for _ in watched.changes(kind, wanted, until=self.deadline):
+            event, summary = await asyncio.to_thread(self._look, observation)
+            if event:
+                yield event
+            if summary != said:
+                self.log.info(summary)
+            said = summary
+            if time.monotonic() > renewed + _RENEW_SECONDS:
+                await asyncio.to_thread(self._renew)
+                renewed = time.monotonic()
+
+    def _look(self, observation: Observation) -> tuple[dict[str, Any] | None, str]:
+        if self.track is None:
+            found = observation.address() is not None
+            return {"state": "complete"} if found else None, "the Service has no address yet"
+        verdict = observation.verdict(self.track, self.version_id)
+        return (None if isinstance(verdict, Progressing) else _event(verdict)), getattr(verdict, "summary", "")
+
+    def _late(self, observation: Observation) -> dict[str, Any]:
+        if self.track is None:
+            return {"state": "no address"}
+        return _event(observation.explain_timeout(self.track, self.version_id, self.deadline - self.began))
+
+    def _renew(self) -> None:
+        """Raises ConflictError: another run has the turn. A store that does not answer is asked again next time."""
+        try:
+            Ledger.open(self.store, self.model, self.store_conn_id).turn(self.run_id).require()
+        except UnavailableError as error:
+            self.log.warning("the turn was not renewed: %s", error)
+
+
+def _event(verdict: Complete | Failed) -> dict[str, Any]:
+    if isinstance(verdict, Failed):
+        return {"state": "failed", "failure": asdict(verdict)}
+    return {"state": "complete"}
