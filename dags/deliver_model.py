@@ -19,7 +19,9 @@ them. It changes the endpoint only if the gate says so, and only while it holds 
 | take_turn | another run is changing the endpoint | let it finish; the turn lapses by itself |
 | ensure_base_image, build_image | registry or engine: no log-in, no space, another image under our tag | the error names it |
 | verify_image | the image is not signed by our key | do not deploy it; find out who pushed it |
-| roll_out_* | the new version did not get ready; the old one serves | the server's last log lines are in the error |
+| plan_kubernetes | the cluster refuses an object, or somebody else keeps a field of it | the error names object, field, owner |
+| shift_traffic_*, start_preview, roll_out_* | the new version did not get ready; the old one serves | the error says why |
+| analyse_* | the new version does worse than it may | the error has the measurements; the run was undone |
 | verify_endpoint | the endpoint answers, but not as training did | the run was undone; compare the row in the error |
 | promote_release | another release became champion meanwhile | clear the gate's tasks |
 
@@ -60,6 +62,8 @@ from slipway.wiring.schedule import schedule_of
 from slipway.wiring.trigger_form import trigger_form
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from airflow.sdk import BaseOperator, XComArg
 
     from slipway.core.deploy_section import Deployment
@@ -142,14 +146,15 @@ def deliver_model(model: ModelFile) -> DAG:
         with group("image", model.image):
             images = image_tasks(model, evaluate_model, decide_release, run)
 
-        with group("rollout", served(model)):
+        with group("rollout", model.deploy):
             given = {
                 **run,
                 "bundle": evaluate_model.output,
                 "decision": decide_release.output,
                 "image": image_of(images),
             }
-            rollouts = [target_task(TARGETS, model, deployment, "roll_out", given) for deployment in served(model)]
+            steps = [rollout_tasks(model, deployment, given) for deployment in model.deploy]
+            rollouts = [tasks[-1] for tasks in steps]  # of each target the task whose result says where it serves
 
         with group("firewall", security_groups(model)):
             firewalls = [
@@ -157,20 +162,14 @@ def deliver_model(model: ModelFile) -> DAG:
                 for number, rule_set in enumerate(security_groups(model), start=1)
             ]
 
-        with group("verification", served(model)):
+        with group("verification", model.deploy):
             verifications = [
-                VerifyEndpointOperator(
-                    task_id="verify_endpoint",
-                    bundle=evaluate_model.output,
-                    access=model.access,
-                    endpoint=f"{{{{ ti.xcom_pull(task_ids='{rollout.task_id}')['endpoint'] }}}}",
-                    **where,
-                )
-                for rollout in rollouts
+                verification_task(model, deployment, rollout, evaluate_model, where)
+                for deployment, rollout in zip(model.deploy, rollouts, strict=True)
             ]
 
         with TaskGroup("undo"):
-            undo = undo_tasks(model, run)
+            undo = undo_tasks(model, where, run)
 
         with TaskGroup("promotion"):
             promote_release = PromoteReleaseOperator(
@@ -186,16 +185,17 @@ def deliver_model(model: ModelFile) -> DAG:
                 outlets=[Asset(f"{model.model}/endpoint")],
                 **gated,
             )
+            retirements = retirement_tasks(model, rollouts, run)
 
         chain(
             check_endpoint, store_dataset, train_model, evaluate_model, take_turn, compare_with_champion, decide_release
         )
-        changing = [*approvals, *images, *rollouts, *firewalls, *verifications, promote_release]
+        changing = [*approvals, *images, *chain_of(steps), *firewalls, *verifications, promote_release]
         chain(decide_release, *changing)
         changing >> undo[0]
         chain(*undo)
         # A run whose last task is undo would end as a success; this one (no worker runs it) ends as the promotion did.
-        promote_release >> EmptyOperator(task_id="delivered")
+        chain(promote_release, *retirements, EmptyOperator(task_id="delivered"))
     # After the tasks: each would take a deep copy of the form, which was half of the time that a parse takes.
     dag.params = ParamsDict(trigger_form(model))
     return dag
@@ -254,9 +254,56 @@ def image_of(images: list[BaseOperator]) -> XComArg | None:
     return images[1].output if images else None
 
 
-def served(model: ModelFile) -> list[Deployment]:
-    """The targets that this version has; the run of a model with another one ends at check_endpoint."""
-    return [deployment for deployment in model.deploy if deployment.kind in TARGETS]
+def chain_of(steps: list[list[BaseOperator]]) -> list[BaseOperator]:
+    """One target after the other."""
+    return [task for tasks in steps for task in tasks]
+
+
+def rollout_tasks(model: ModelFile, deployment: Deployment, given: dict) -> list[BaseOperator]:
+    """The tasks that bring a model into service on one target; the last one's result says where."""
+    if deployment.kubernetes:
+        return kubernetes_tasks().rollout_tasks(model, deployment.kubernetes, given)
+    return [target_task(TARGETS, model, deployment, "roll_out", given)]
+
+
+def restore_tasks(model: ModelFile, deployment: Deployment, where: dict, run: dict) -> list[BaseOperator]:
+    """The tasks that bring the champion back into service on one target."""
+    if deployment.kubernetes:
+        return kubernetes_tasks().restore_tasks(model, deployment.kubernetes, where, run)
+    return [target_task(UNDO, model, deployment, "restore", run)]
+
+
+def verification_task(
+    model: ModelFile, deployment: Deployment, rollout: BaseOperator, evaluate_model: EvaluateModelOperator, where: dict
+) -> BaseOperator:
+    """The golden rows, through the address that users have."""
+    bundle = evaluate_model.output
+    if deployment.kubernetes:
+        return kubernetes_tasks().verification_task(model, deployment.kubernetes, rollout, bundle, where)
+    return VerifyEndpointOperator(
+        task_id="verify_endpoint",
+        bundle=bundle,
+        access=model.access,
+        endpoint=f"{{{{ ti.xcom_pull(task_ids='{rollout.task_id}')['endpoint'] }}}}",
+        **where,
+    )
+
+
+def retirement_tasks(model: ModelFile, rollouts: list[BaseOperator], run: dict) -> list[BaseOperator]:
+    """What may go once the run was promoted."""
+    return [
+        task
+        for deployment, rollout in zip(model.deploy, rollouts, strict=True)
+        if deployment.kubernetes
+        for task in kubernetes_tasks().retirement_tasks(model, deployment.kubernetes, rollout, run)
+    ]
+
+
+def kubernetes_tasks() -> ModuleType:
+    """Imported for the models that need it: the page on which a person answers takes long to import."""
+    from slipway.wiring import kubernetes_tasks
+
+    return kubernetes_tasks
 
 
 def target_task(
@@ -276,14 +323,14 @@ def security_groups(model: ModelFile) -> list:
     return [firewall.aws_security_group for firewall in model.firewall if firewall.aws_security_group]
 
 
-def undo_tasks(model: ModelFile, run: dict) -> list[BaseOperator]:
+def undo_tasks(model: ModelFile, where: dict, run: dict) -> list[BaseOperator]:
     """Newest first, what the run changed; the first waits for any failure, the rest run whatever became of the one before."""
     steps: list[BaseOperator] = [
         *(
             RestoreSecurityGroupOperator(task_id=f"restore_security_group_{number}", rule_set=rule_set, **run)
             for number, rule_set in enumerate(security_groups(model), start=1)
         ),
-        *(target_task(UNDO, model, deployment, "restore", run) for deployment in reversed(served(model))),
+        *(task for deployment in reversed(model.deploy) for task in restore_tasks(model, deployment, where, run)),
         ReturnTurnOperator(task_id="return_turn", **run),
     ]
     steps[0].trigger_rule = TriggerRule.ONE_FAILED

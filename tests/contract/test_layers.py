@@ -20,7 +20,6 @@ LOWER_ROOMS = {
     "access": {"core"},
     "containers": {"core"},
     "cluster": {"core"},
-    "wiring": {"core"},
 }
 AIRFLOW_FILES = ("operators.py", "trigger.py", "hook.py")
 
@@ -55,7 +54,7 @@ def allowed(path: Path, module: str) -> bool:  # noqa: PLR0911  one line per row
         return room in {"dags", "wiring"} or path.name.endswith(AIRFLOW_FILES)
     if top != "slipway":
         return room != "dags" or top in {"__future__", *sys.stdlib_module_names}
-    if room == "dags":
+    if room in {"dags", "wiring"}:
         return target in {"core", "wiring"} or rest.endswith("operators") or rest == "network.endpoint"
     if path.name.endswith(("operators.py", "trigger.py")) and rest == "release.ledger":
         return True

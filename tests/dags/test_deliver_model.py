@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,58 @@ def test_a_docker_host_needs_an_image_first_and_what_is_not_declared_has_no_box(
     assert set(dag.task_group.children) == {
         "connectivity", "dataset", "training", "gate", "image", "rollout", "verification", "undo", "promotion", "delivered",
     }  # fmt: skip
+
+
+def on_kubernetes(dags_folder: Path, strategy: str) -> Any:
+    text = (ROOT / "dags/models/iris.yaml").read_text().replace("model: iris", "model: wheel")
+    image = "image: {repository: registry.example.com/models/wheel}"
+    target = f"- kubernetes: {{namespace: models{strategy}}}"
+    before, _, after = text.partition("deploy:\n")
+    rest = after.partition("\n")[2]
+    (dags_folder / "models" / "wheel.yaml").write_text(f"{before}{image}\ndeploy:\n  {target}\n{rest}")
+    dags, errors = load(dags_folder)
+    assert not errors
+    return dags["deliver_wheel"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rollout", "promotion"),
+    [
+        ("", ["plan_kubernetes", "roll_out_kubernetes"], ["promote_release"]),
+        (
+            ", strategy: {canary: {steps: [5, 25]}}",
+            [
+                "plan_kubernetes",
+                "shift_traffic_5",
+                "analyse_canary_5",
+                "shift_traffic_25",
+                "analyse_canary_25",
+                "roll_out_kubernetes",
+            ],
+            ["promote_release"],
+        ),
+        (
+            ", strategy: {blue_green: {}}",
+            ["plan_kubernetes", "start_preview", "analyse_preview", "roll_out_kubernetes"],
+            ["promote_release", "retire_previous"],
+        ),
+    ],
+)
+def test_plan_steps_and_analyses_of_a_strategy_are_tasks_one_after_the_other(
+    dags_folder: Path, strategy: str, rollout: list[str], promotion: list[str]
+) -> None:
+    dag = on_kubernetes(dags_folder, strategy)
+    order = [task.task_id for task in dag.topological_sort()]
+    assert [task for task in order if task.startswith("rollout.")] == [f"rollout.{name}" for name in rollout]
+    assert [task for task in order if task.startswith("promotion.")] == [f"promotion.{name}" for name in promotion]
+    for earlier, later in pairwise(rollout):
+        assert f"rollout.{later}" in dag.get_task(f"rollout.{earlier}").downstream_task_ids
+    undo = [task for task in order if task.startswith("undo.")]
+    assert undo == [
+        "undo.restore_security_group_1",
+        "undo.restore_kubernetes",
+        "undo.verify_restored",
+        "undo.return_turn",
+    ]
+    first = dag.get_task("undo.restore_security_group_1")
+    assert {f"rollout.{name}" for name in rollout} <= first.upstream_task_ids  # whichever fails, all is undone

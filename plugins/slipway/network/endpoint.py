@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from slipway.core.firewall_section import AwsSecurityGroup
 from slipway.core.model_file import ModelFile
@@ -12,14 +12,16 @@ class Endpoint(TypedDict):
     """One thing the run needs to reach.
 
     `kind` is ``source`` (a dataset to read), ``store`` (to read and write), ``ec2``, ``api_keys`` (the served endpoint's),
-    ``registry`` (to push an image to), ``docker`` (an engine) or ``unavailable`` (declared, but not part of this version: the
-    check fails before anything is trained); `address` a URI, a region, a repository, or the reason.
+    ``registry`` (to push an image to), ``docker`` (an engine), ``kubernetes`` (a cluster) or ``unavailable`` (declared, but
+    not part of this version: the check fails before anything is trained); `address` a URI, a region, a repository, a
+    namespace, or the reason. `parts` are the Roles in serving/k8s/rbac/ whose permissions are needed there.
     """
 
     name: str
     kind: str
     address: str
     conn_id: str | None
+    parts: NotRequired[list[str]]
 
 
 def endpoints_of(model: ModelFile, dataset_uri: str | None = None) -> list[Endpoint]:
@@ -44,6 +46,7 @@ def endpoints_of(model: ModelFile, dataset_uri: str | None = None) -> list[Endpo
         *(_security_group(group) for group in groups),
         *_api_keys(model),
         *_containers(model),
+        *_clusters(model),
         *_unavailable(model),
     ]
 
@@ -91,8 +94,27 @@ def _engine(conn_id: str) -> Endpoint:
     return {"name": f"Docker engine {conn_id}", "kind": "docker", "address": conn_id, "conn_id": conn_id}
 
 
+def _clusters(model: ModelFile) -> list[Endpoint]:
+    """Each cluster's namespace once, with what is to be done there."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for target in (deployment.kubernetes for deployment in model.deploy if deployment.kubernetes):
+        exposed = [kind for kind in ("gateway", "ingress") if target.expose and getattr(target.expose, kind)]
+        parts[target.conn_id, target.namespace] = ["role", *exposed]
+    if pod := model.train.pod:
+        parts.setdefault((pod.conn_id, pod.namespace), []).append("training")
+    return [
+        {
+            "name": f"Kubernetes {conn_id}, namespace {namespace}",
+            "kind": "kubernetes",
+            "address": namespace,
+            "conn_id": conn_id,
+            "parts": needed,
+        }
+        for (conn_id, namespace), needed in parts.items()
+    ]
+
+
 def _unavailable(model: ModelFile) -> list[Endpoint]:
     """What the file declares and this version cannot do."""
-    found = [f"deploy: {deployment.kind}" for deployment in model.deploy if deployment.kind == "kubernetes"]
-    found += ["https"] if model.https else []
-    return [{"name": name, "kind": "unavailable", "address": name, "conn_id": None} for name in found]
+    names = ["https"] if model.https else []
+    return [{"name": name, "kind": "unavailable", "address": name, "conn_id": None} for name in names]

@@ -7,6 +7,8 @@ from typing import Any
 
 from slipway.access.hook import ApiKeyHook
 from slipway.aws.hook import aws_client
+from slipway.cluster.hook import ClusterHook
+from slipway.cluster.permissions import check_permissions
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
 from slipway.containers.registry_hook import open_registry
@@ -43,6 +45,7 @@ class ConnectivityHook:
             "api_keys": self._read_keys,
             "registry": self._push_to_registry,
             "docker": self._ask_engine,
+            "kubernetes": self._ask_cluster,
         }
         return [*steps, checks[kind]()]
 
@@ -62,7 +65,7 @@ class ConnectivityHook:
         """The HTTP endpoint behind the address; None for a local path."""
         if self._endpoint["kind"] == "ec2":
             return str(self._ec2.meta.endpoint_url)
-        if self._endpoint["kind"] in {"api_keys", "docker"}:
+        if self._endpoint["kind"] in {"api_keys", "docker", "kubernetes"}:
             return None
         if self._endpoint["kind"] == "registry":
             return self._registry.base_url.removesuffix("/v2")
@@ -124,6 +127,15 @@ class ConnectivityHook:
         with hook.translated("could not ask the Docker engine", self._endpoint["name"]):
             version = hook.client.version()["Version"]
         return Step("credentials", True, 0.0, f"Docker {version} answers connection {self._endpoint['address']}")
+
+    def _ask_cluster(self) -> Step:
+        namespace, parts = self._endpoint["address"], self._endpoint["parts"]
+        cluster = ClusterHook(self._endpoint["conn_id"] or "").cluster(namespace)
+        check_permissions(cluster, parts)
+        if "role" in parts:  # permissions are given for namespaces that do not exist, too
+            probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "slipway-connectivity"}}
+            cluster.apply(probe, dry_run=True)
+        return Step("credentials", True, 0.0, f"Kubernetes {cluster.version()}: may do what is needed in {namespace}")
 
     def _ask_ec2(self) -> Step:
         from botocore.exceptions import ClientError

@@ -42,7 +42,7 @@ def test_what_this_version_cannot_do_is_listed_to_fail_before_training() -> None
     assert [(each["name"], each["kind"]) for each in endpoints_of(declared)[2:]] == [
         ("registry registry.example.com/iris", "registry"),
         ("Docker engine docker_default", "docker"),
-        ("deploy: kubernetes", "unavailable"),
+        ("Kubernetes kubernetes_default, namespace default", "kubernetes"),
         ("https", "unavailable"),
     ]
 
@@ -64,6 +64,30 @@ def test_each_engine_is_asked_once() -> None:
             "conn_id": "reg",
         },
         {"name": "Docker engine builder", "kind": "docker", "address": "builder", "conn_id": "builder"},
+    ]
+
+
+def test_a_cluster_s_namespace_is_asked_once_for_what_the_model_needs_there() -> None:
+    image = {"repository": "registry.example.com/iris"}
+    gateway = {"gateway": {"host": "iris.example.com", "name": "public", "namespace": "edge"}}
+    cluster = {"conn_id": "prod", "namespace": "models", "expose": gateway}
+    pod = {"image": f"registry.example.com/slipway@sha256:{'a' * 64}", "conn_id": "prod", "namespace": "models"}
+    train = {"estimator": "sklearn.linear_model.LogisticRegression", "pod": pod}
+    declared = model(image=image, deploy=[{"kubernetes": cluster}], train=train, access={"open": True})
+    assert endpoints_of(declared)[3:] == [
+        {
+            "name": "Kubernetes prod, namespace models",
+            "kind": "kubernetes",
+            "address": "models",
+            "conn_id": "prod",
+            "parts": ["role", "gateway", "training"],
+        }
+    ]
+    elsewhere = {**train, "pod": {**pod, "namespace": "training"}}
+    declared = model(image=image, deploy=[{"kubernetes": cluster}], train=elsewhere, access={"open": True})
+    assert [(each["address"], each["parts"]) for each in endpoints_of(declared)[3:]] == [
+        ("models", ["role", "gateway"]),
+        ("training", ["training"]),
     ]
 
 
