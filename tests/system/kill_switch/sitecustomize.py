@@ -23,6 +23,7 @@ CALLS = {
     "slipway.containers.registry": ["Registry.push_blob", "Registry.put_manifest"],
     "slipway.rollout.docker_servers": ["Servers.ensure_running", "Servers.stop"],
     "slipway.rollout.docker_proxy": ["Proxy.ensure", "Proxy.write", "Proxy.reload"],
+    "slipway.cluster.api": ["Cluster.apply", "Cluster.delete"],
     "slipway.firewall.hook": ["Ec2FirewallHook.authorize", "Ec2FirewallHook.create_group"],
 }
 

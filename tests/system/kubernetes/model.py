@@ -179,7 +179,9 @@ class ClusterModel:
         return str(self.cluster.get("HorizontalPodAutoscaler", self.name)["spec"]["scaleTargetRef"]["name"])
 
     def pods(self) -> list[dict[str, Any]]:
-        return self.cluster.list("Pod", {"slipway.dev/model": self.model})
+        """Those that are to stay."""
+        found = self.cluster.list("Pod", {"slipway.dev/model": self.model})
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def wait_until(self, true: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
