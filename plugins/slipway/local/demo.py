@@ -33,7 +33,8 @@ def run_demo(profile: Profile, model: str, date: str | None) -> None:
     if not all(rollout["open"] for rollout in rollouts):
         say(f'it wants an API key: curl -H "Authorization: Bearer $(cat {profile.layout.api_key})" ...')
     for rollout in rollouts:
-        say(f"endpoint: {rollout['endpoint']}")
+        where = " (inside the cluster)" if rollout.get("reach") == "cluster" else ""
+        say(f"endpoint: {rollout['endpoint']}{where}")
 
 
 def _conclude(results: dict[str, dict[str, Any]]) -> None:
@@ -47,4 +48,6 @@ def _conclude(results: dict[str, dict[str, Any]]) -> None:
 
 
 def _rollouts(results: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [result for name, result in results.items() if name.startswith("rollout.")]
+    """Where the model is served; other tasks of a rollout say how it got there."""
+    tasks = [result for name, result in results.items() if name.startswith("rollout.")]
+    return [result for result in tasks if "endpoint" in result]

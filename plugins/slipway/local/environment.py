@@ -43,6 +43,7 @@ def airflow_environment(layout: Layout, ports: Ports, secrets: Secrets, caller: 
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
         "LOGGING__COLORED_CONSOLE_LOG": "False",
+        "LOGGING__LOGGING_LEVEL": "INFO",  # a command keeps its own libraries quiet; tasks have a log to write
     }
     return {
         "AWS_EC2_METADATA_DISABLED": "true",

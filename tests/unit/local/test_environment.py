@@ -32,6 +32,12 @@ def test_the_caller_s_connection_wins(tmp_path: Path) -> None:
     assert uses_stand_in({})
 
 
+def test_tasks_write_their_log_however_quiet_the_command_is(tmp_path: Path) -> None:
+    caller = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+    env = airflow_environment(Layout(tmp_path), PORTS, ensure_secrets(Layout(tmp_path)), caller)
+    assert env["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "INFO"
+
+
 def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert ensure_secrets(layout) == ensure_secrets(layout)
