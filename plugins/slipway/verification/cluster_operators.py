@@ -73,8 +73,8 @@ class AnalyseVersionOperator(ApprovalOperator):
     def execute(self, context: Context) -> Any:
         """Returns ``{"phase", "measurements": [{"metric", "outcome", ..}], "responded_by_user", "changed", "summary"}``."""
         if (self.shift or {}).get("skipped"):
-            summary = f"nothing to measure: {self.shift['summary']}"
-            self.log.info(summary)
+            summary = self.shift["summary"]
+            self.log.info("nothing to measure: %s", summary)
             return {"phase": "Skipped", "changed": False, "summary": summary}
         self._require_turn()
         self.log.info("measuring %s every %g s", self._subject(), self.analysis.interval_seconds)

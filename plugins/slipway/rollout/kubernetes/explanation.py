@@ -30,8 +30,7 @@ def explain(event: Mapping[str, Any], cluster: Cluster, model: str) -> RolloutEr
     failure = event["failure"]
     lines = _last_lines(cluster, failure)
     why = f"{failure['reason']}: {failure['why']}" + (f"; its last lines:\n{lines}" if lines else "")
-    on = f"{failure['on']} in namespace {cluster.namespace}"
-    return RolloutError(_FAILED, on=on, why=f"{why}\n({kept})", fix=failure["fix"])
+    return RolloutError(_FAILED, on=failure["on"], why=f"{why}\n({kept})", fix=failure["fix"])
 
 
 def _last_lines(cluster: Cluster, failure: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from slipway.core.identity import short
 from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutOperator
 from slipway.rollout.kubernetes import strategy
 from slipway.rollout.kubernetes.strategy import Await, Ready, Skip
+from slipway.rollout.kubernetes.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +199,7 @@ class ShiftTrafficOperator(_KubernetesRollOut):
         situation = endpoint.situation()
         canary, stable = situation.tracks["canary"].replicas, situation.tracks["main"].replicas
         share = f"{self.percent} % of the traffic" if endpoint.manifests.weighted else "its share by number of pods"
-        summary = f"canary {short(version.digest)}: {canary} pods beside {stable} stable ones, {share}"
+        summary = f"canary {short(version.digest)}: {counted(canary, 'pod')} beside {stable} stable, {share}"
         return {"track": "canary", "percent": self.percent, "skipped": False, "summary": summary}
 
 
@@ -214,7 +215,7 @@ class StartPreviewOperator(_KubernetesRollOut):
         if not isinstance(action, Ready):
             return _skipped(action)
         pods = endpoint.situation().tracks[action.track].replicas
-        summary = f"{short(version.digest)} is ready in {action.track}: {pods} pods, without traffic"
+        summary = f"{short(version.digest)} is ready in {action.track}: {counted(pods, 'pod')}, without traffic"
         return {"track": action.track, "skipped": False, "summary": summary}
 
 

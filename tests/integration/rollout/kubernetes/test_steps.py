@@ -10,6 +10,7 @@ import pytest
 from slipway.cluster.api import Cluster as Namespace
 from slipway.core.errors import ConfigurationError, RejectedError
 from slipway.rollout.kubernetes.observation import is_ready
+from slipway.rollout.kubernetes.wording import counted
 from tests.integration.rollout.kubernetes.conftest import Scripted
 from tests.system.kubernetes.model import ClusterModel, Version, short_digest
 
@@ -43,7 +44,8 @@ def test_a_canary_by_numbers_of_pods(make_model: MakeModel, versions: list[Versi
     for percent, pods in ((20, 1), (50, 4)):
         shifted = model.shift(two, percent)
         assert (
-            shifted["summary"] == f"canary bbbbbbbbbbbb: {pods} pods beside 4 stable ones, its share by number of pods"
+            shifted["summary"]
+            == f"canary bbbbbbbbbbbb: {counted(pods, 'pod')} beside 4 stable, its share by number of pods"
         )
         assert model.served() == {short_digest(one), short_digest(two)}
         assert not model.shift(two, percent)["changed"]  # tried again
