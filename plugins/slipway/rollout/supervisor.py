@@ -25,9 +25,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from state import Desired, Status, read_desired, write_json  # type: ignore[import-not-found]
+if __package__:
+    from slipway.rollout.state import Desired, Status, read_desired, write_json
+else:  # a script: only then, as other modules here are called what libraries are called
+    sys.path.append(str(Path(__file__).parent))
+    from state import Desired, Status, read_desired, write_json  # type: ignore[import-not-found, no-redef]
 
 DRAIN_SECONDS = 40
 LOOK_SECONDS = 0.05
