@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from slipway.cluster.api import Cluster
+from slipway.cluster.api import MANAGER, Cluster
 from slipway.cluster.diff import Change, diff_objects
+from slipway.cluster.managed_fields import field_owners
 from slipway.cluster.resources import OPTIONAL_KINDS, PRUNED_KINDS, reference
 from slipway.cluster.status import ApiError
 from slipway.core.errors import ConfigurationError, DeniedError
@@ -17,6 +18,7 @@ from slipway.core.errors import ConfigurationError, DeniedError
 OWNERSHIP_LABELS = ("app.kubernetes.io/managed-by", "slipway.dev/model")
 """What an object must carry, with our values, before we change or remove it."""
 
+_AUTOSCALER = "kube-controller-manager"  # the manager of what HorizontalPodAutoscalers scale
 _SHOWN = 120  # characters of one value
 _XCOM_ITEMS = 40
 
@@ -93,7 +95,7 @@ class Applier:
         """
         lives, changed = self._checked(objects), []
         for live, obj in zip(lives, objects, strict=True):
-            applied = self._cluster.apply(obj, force=self._force)
+            applied = self._apply(live, obj)
             if live is None or diff_objects(live, applied):
                 changed.append(reference(obj))
         return changed
@@ -108,11 +110,21 @@ class Applier:
         return gone
 
     def _planned(self, live: Mapping[str, Any] | None, obj: Mapping[str, Any]) -> Planned:
-        would_be = self._cluster.apply(obj, dry_run=True, force=self._force)
+        would_be = self._apply(live, obj, dry_run=True)
         if live is None:
             return Planned("create", reference(obj), tuple(diff_objects(None, obj)))
         changes = tuple(diff_objects(live, would_be))
         return Planned("change" if changes else "keep", reference(obj), changes)
+
+    def _apply(
+        self, live: Mapping[str, Any] | None, obj: Mapping[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Replicas that our own autoscaler has set are taken back where we declare them; other conflicts stay conflicts."""
+        if self._force or live is None or not _sets_what_an_autoscaler_set(live, obj):
+            return self._cluster.apply(obj, dry_run=dry_run, force=self._force)
+        spec = {name: value for name, value in obj["spec"].items() if name != "replicas"}
+        self._cluster.apply({**obj, "spec": spec}, dry_run=True)
+        return self._cluster.apply(obj, dry_run=dry_run, force=True)
 
     def _checked(self, objects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
         """What is live of each. Raises ConfigurationError: it is not ours."""
@@ -154,6 +166,12 @@ class Applier:
             if kind in OPTIONAL_KINDS and isinstance(cause, ApiError) and cause.status.code == 403:
                 return []
             raise
+
+
+def _sets_what_an_autoscaler_set(live: Mapping[str, Any], obj: Mapping[str, Any]) -> bool:
+    wanted, there = obj.get("spec", {}).get("replicas"), live.get("spec", {}).get("replicas")
+    others = set(field_owners(live, ("spec", "replicas"))) - {MANAGER}
+    return wanted not in {None, there} and others == {_AUTOSCALER}
 
 
 def _lines(planned: Planned) -> Iterator[str]:

@@ -15,6 +15,7 @@ why, and what to do. Hooks translate an SDK's error once and chain it (`raise ..
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -35,6 +36,17 @@ class SlipwayError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Airflow sends exceptions between processes; keyword-only arguments need help to survive that."""
         return _rebuild, (type(self), self.failed, self.on, self.why, self.fix)
+
+    def as_json(self) -> dict[str, str]:
+        """What travels where exceptions cannot: between triggerer and task, or out of a pod."""
+        return {"class": type(self).__name__, "failed": self.failed, "on": self.on, "why": self.why, "fix": self.fix}
+
+    @staticmethod
+    def from_json(told: Mapping[str, str]) -> SlipwayError:
+        """The error again; of a class that another version of Slipway has, the base class."""
+        kind = globals().get(told["class"])
+        known = kind if isinstance(kind, type) and issubclass(kind, SlipwayError) else SlipwayError
+        return known(told["failed"], on=told["on"], why=told["why"], fix=told["fix"])
 
 
 def _rebuild(kind: type[SlipwayError], failed: str, on: str, why: str, fix: str) -> SlipwayError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from slipway.core.errors import RejectedError
 from slipway.release.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -82,10 +83,24 @@ class RollOutOperator(EndpointOperator):
         ledger.turn(self.run_id).require()
         champion = ledger.champion_release()
         found = {"release": champion.number if champion else 0, **self.find_state(champion)}
-        ledger.journal(self.run_id).record_once(self.step, found)
+        recorded = ledger.journal(self.run_id).record_once(self.step, found)
+        self._refuse_if_another_was_promoted(recorded, champion)
         result = self.roll_out()
         self.log.info(result["summary"])
         return result
+
+    def _refuse_if_another_was_promoted(self, recorded: dict[str, Any], champion: Release | None) -> None:
+        """Since this run began to change the endpoint: a person thought for a week, or a task of an old run was cleared."""
+        number = champion.number if champion else 0
+        ours = champion is not None and champion.bundle_digest == self.bundle["digest"]
+        if recorded.get("release", number) == number or ours:  # journals of older versions do not say
+            return
+        raise RejectedError(
+            "could not go on with the rollout",
+            on=f"{self.model}, run {self.run_id}",
+            why=f"release {number} was promoted since it began, and this version was never measured against that",
+            fix="Trigger a new run.",
+        )
 
     @abstractmethod
     def find_state(self, champion: Release | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _LOG_LINES = 15
 _FAILED = "could not roll out the new version"
 
 
-def explain(event: Mapping[str, Any], cluster: Cluster, model: str) -> RolloutError:
+def explain(event: Mapping[str, Any], cluster: Cluster, model: str) -> SlipwayError:
     """What `RolloutTrigger` fired, as an error.
 
     Args:
@@ -22,6 +22,8 @@ def explain(event: Mapping[str, Any], cluster: Cluster, model: str) -> RolloutEr
         cluster: where the failing pod's last lines are read.
         model: whose rollout it is.
     """
+    if event["state"] == "error":
+        return SlipwayError.from_json(event["error"])
     kept = _kept(cluster, model)
     if event["state"] == "no address":
         on, why = f"Service {object_name(model)} in namespace {cluster.namespace}", f"no address in time\n({kept})"

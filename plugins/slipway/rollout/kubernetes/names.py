@@ -13,6 +13,7 @@ Track = Literal["main", "canary", "blue", "green"]
 BUNDLE = "slipway.dev/bundle"
 VERSION = "slipway.dev/version"  # annotations of a Deployment
 VERSION_ID = "slipway.dev/version-id"
+TARGET = "slipway.dev/target"  # the model file's section that it was served by
 MANAGED_BY = {"app.kubernetes.io/managed-by": "slipway"}
 
 MAX_NAME = 46  # with the longest suffix, of the ConfigMap with the key hashes, it still is a label of 63

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from slipway.cluster.api import Cluster
 from slipway.cluster.labels import TRAFFIC
@@ -53,13 +54,29 @@ class Observation:
         service = self._cluster.find("Service", self._name)
         found = {track: self.deployment(track) for track in TRACKS}
         tracks = {track: self._state(track, deployment) for track, deployment in found.items() if deployment}
-        return Situation(tracks, self._weights(service, weighted=weighted), not needs_address or bool(address(service)))
+        where = _address_state(service) if needs_address else "there"
+        return Situation(tracks, self._weights(service, weighted=weighted), where)
 
     def serving_pods(self) -> int:
         """How many pods the Service leads to."""
         service = self._cluster.find("Service", self._name)
         pods = self._cluster.list("Pod", service["spec"]["selector"]) if service else []
         return sum(map(is_ready, pods))
+
+    def has_endpoints(self, service: str) -> bool:
+        """Whether a Service leads to a pod that is ready."""
+        slices = self._cluster.list("EndpointSlice", {"kubernetes.io/service-name": service})
+        endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
+        return any(endpoint.get("conditions", {}).get("ready", True) for endpoint in endpoints)
+
+    def route_state(self) -> Literal["no gateway", "behind", "up to date"]:
+        """Whether the gateways have seen the HTTPRoute as it is."""
+        route = self._cluster.find("HTTPRoute", self._name) or {}
+        parents = route.get("status", {}).get("parents") or []
+        seen = [one.get("observedGeneration", 0) for parent in parents for one in parent.get("conditions") or []]
+        if not seen:
+            return "no gateway"
+        return "up to date" if min(seen) >= route["metadata"].get("generation", 0) else "behind"
 
     def address(self) -> str | None:
         """The address that the cloud gave the Service, or None yet."""
@@ -77,12 +94,11 @@ class Observation:
         serving = service and service["spec"].get("selector", {}).get(TRAFFIC)
         if not serving:
             return {}
-        if not weighted:
-            return {serving: 100}
-        route = self._cluster.find("HTTPRoute", self._name)
-        shares = _shares(route) if route else {}
+        route = self._cluster.find("HTTPRoute", self._name) if weighted else None
         known: dict[str, Track] = {self._name: serving, f"{self._name}-canary": "canary"}
-        return {known[backend]: share for backend, share in shares.items() if backend in known and share}
+        shares = {known[backend]: share for backend, share in _shares(route).items() if backend in known and share}
+        # Without our route, or with one that leads elsewhere, the Service is what users inside the cluster have.
+        return shares if serving in shares else {serving: 100}
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
@@ -98,11 +114,20 @@ def address(service: Mapping[str, Any] | None) -> str | None:
     return given[0].get("ip") or given[0].get("hostname")
 
 
-def _shares(route: Mapping[str, Any]) -> dict[str, int]:
-    """Percent by backend; weights default to 1, as the Gateway API says."""
-    backends = [backend for rule in route["spec"].get("rules", []) for backend in rule.get("backendRefs", [])]
-    total = sum(backend.get("weight", 1) for backend in backends) or 1
-    return {backend["name"]: round(100 * backend.get("weight", 1) / total) for backend in backends}
+def _address_state(service: Mapping[str, Any] | None) -> Literal["there", "asked for", "not asked for"]:
+    if service is None or service["spec"].get("type") != "LoadBalancer":
+        return "not asked for"
+    return "there" if address(service) else "asked for"
+
+
+def _shares(route: Mapping[str, Any] | None) -> dict[str, int]:
+    """Percent by backend, over all rules; weights default to 1, as the Gateway API says."""
+    rules = route["spec"].get("rules", []) if route else []
+    weights: Counter[str] = Counter()
+    for backend in (backend for rule in rules for backend in rule.get("backendRefs", [])):
+        weights[backend["name"]] += backend.get("weight", 1)
+    total = weights.total() or 1
+    return {name: round(100 * weight / total) for name, weight in weights.items()}
 
 
 def _name(item: Mapping[str, Any]) -> str:

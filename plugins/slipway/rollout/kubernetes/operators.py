@@ -6,6 +6,7 @@ when it is tried again after a kill, it asks anew from what it finds.
 
 from __future__ import annotations
 
+import json
 import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -19,15 +20,18 @@ from slipway.rollout.kubernetes.strategy import Await, Ready, Skip
 from slipway.rollout.kubernetes.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context
 
     from slipway.cluster.api import Cluster
+    from slipway.core.kubernetes_section import KubernetesTarget
     from slipway.core.release import Release
     from slipway.rollout.kubernetes.strategy import Action, Situation
-    from slipway.rollout.kubernetes.target import Advance, ClusterEndpoint, Goal
+    from slipway.rollout.kubernetes.target import Advance, ClusterEndpoint
     from slipway.rollout.kubernetes.version import Version
+
+    NextStep = Callable[[Situation, str], Action]
 
 
 class _KubernetesOperator(EndpointOperator):
@@ -53,9 +57,10 @@ class _KubernetesOperator(EndpointOperator):
 
         return Version.of(self.target, image, digest, self.server_access())
 
-    def reach(self, endpoint: ClusterEndpoint, goal: Goal, version: Version) -> Advance:
+    def reach(self, endpoint: ClusterEndpoint, next_step: NextStep, version: Version) -> Advance:
         """Go on until there is nothing more to do; raises TaskDeferred where that takes time."""
-        advance = endpoint.advance(goal, version)
+        version_id = endpoint.version_id(version)
+        advance = endpoint.advance(lambda situation: next_step(situation, version_id), version)
         if not isinstance(advance.action, Await):
             return advance
         from slipway.rollout.kubernetes.trigger import RolloutTrigger
@@ -69,7 +74,7 @@ class _KubernetesOperator(EndpointOperator):
             conn_id=self.target.conn_id,
             namespace=self.target.namespace,
             track=advance.action.track,
-            version_id=endpoint.manifests.version_id(version),
+            version_id=version_id,
             began=now,
             deadline=now + self.target.timeout_minutes * 60,
         )
@@ -114,7 +119,7 @@ class PlanRolloutOperator(_KubernetesOperator):
             self.log.info("nothing is planned: %s: %s", self.decision["outcome"], self.decision["reason"])
             raise AirflowSkipException(self.decision["reason"])
         endpoint, version = self.endpoint(), self.version(self.image["image"], self.bundle["digest"])
-        plan = endpoint.plan(version, self._home(endpoint, endpoint.manifests.version_id(version)))
+        plan = endpoint.plan(version, self._home(endpoint, endpoint.version_id(version)))
         for line in plan.lines():
             self.log.info(line)
         summary = f"{plan.summary}, by {self.target.strategy_kind.replace('_', '-')} rollout"
@@ -142,25 +147,28 @@ class _KubernetesRollOut(_KubernetesOperator, RollOutOperator):
         self.image = image
 
     def find_state(self, champion: Release | None) -> dict[str, Any]:
-        """What serves, and how the champion was served: by its Deployment's annotation, or else by the release's image.
+        """What serves, and how: by its Deployment's annotations. If that is not the champion, the champion's image is to.
 
-        A champion with neither never was on this cluster: there is nothing to return to.
+        What serves without a champion (the store is a new one) is returned to as well; where nothing serves there is nothing
+        to return to, wherever else the champion may be.
         """
-        serving, found = self.endpoint().find_serving(), dict[str, Any](champion=None, version=None, key=None)
-        image = serving.image if serving else None
-        if champion and serving and serving.digest == champion.bundle_digest:
-            found = {"champion": champion.bundle_digest, "version": serving.annotation}
-        elif champion and champion.image:
-            version = self.version(champion.image, champion.bundle_digest)
-            found = {"champion": champion.bundle_digest, "version": version.annotation()}
+        serving = self.endpoint().find_serving()
+        told: dict[str, Any] = {"digest": None, "champion": None, "version": None, "target": None, "key": None}
+        if serving is None:
+            return told
+        told |= {"digest": serving.digest, "target": serving.target}
         key = f"models/{champion.model_id}/" if champion else None
-        return {"digest": serving.digest if serving else None, "image": image, **found, "key": key}
+        if champion is None or serving.digest == champion.bundle_digest:
+            return told | {"champion": serving.digest, "version": serving.annotation, "key": key}
+        if champion.image is None:
+            return told
+        version = self.version(champion.image, champion.bundle_digest)
+        return told | {"champion": champion.bundle_digest, "version": version.annotation(), "key": key}
 
     def roll_out(self) -> dict[str, Any]:
         """Returns at least ``{"target", "changed", "summary"}``."""
         endpoint, version = self.endpoint(), self.version(self.image["image"], self.bundle["digest"])
-        version_id = endpoint.manifests.version_id(version)
-        advance = self.reach(endpoint, lambda situation: self.next(situation, version_id), version)
+        advance = self.reach(endpoint, self.next, version)
         changed = advance.changed or self.changed_before
         return {"target": "kubernetes", "changed": changed, **self.result(endpoint, version, advance.action, changed)}
 
@@ -262,13 +270,23 @@ class RetirePreviousOperator(_KubernetesOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"changed", "summary"}``."""
+        turn = self.ledger().turn(self.run_id)
+        if (
+            not turn.take()
+        ):  # the promotion gave it back: the other run's rollout needs the room of the previous version
+            return self._say("left alone: another run has the turn, and replaces the previous version", changed=False)
         endpoint, version = self.endpoint(), self.version(self.rollout["image"], self.rollout["digest"])
-        version_id = endpoint.manifests.version_id(version)
-        advance = endpoint.advance(lambda situation: strategy.retire(situation, version_id), version)
-        left = f"left alone: {advance.action.reason}" if isinstance(advance.action, Skip) else None
-        summary = left or ("removed the previous version" if advance.changed else "there was no previous version")
+        advance = self.reach(endpoint, strategy.retire, version)
+        turn.give_back()
+        changed = advance.changed or self.changed_before
+        if isinstance(advance.action, Skip):
+            return self._say(f"left alone: {advance.action.reason}", changed=False)
+        said = "removed the previous version" if changed else "there was no previous version"
+        return self._say(said, changed=changed)
+
+    def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:
         self.log.info(summary)
-        return {"changed": advance.changed, "summary": summary}
+        return {"changed": changed, "summary": summary}
 
 
 class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
@@ -276,12 +294,12 @@ class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
 
     def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:
         """Have the champion have all of the traffic, from its own pods where they still run."""
+        from slipway.rollout.kubernetes.target import ClusterEndpoint
         from slipway.rollout.kubernetes.version import Version
 
-        endpoint = self.endpoint()
+        endpoint = ClusterEndpoint(self.cluster(), self.model, self._target_of(found), restores=True)
         version = Version.from_annotation(found["version"], self.server_access())
-        version_id = endpoint.manifests.version_id(version)
-        advance = self.reach(endpoint, lambda situation: strategy.restore(situation, version_id), version)
+        advance = self.reach(endpoint, strategy.restore, version)
         changed = advance.changed or self.changed_before
         where = endpoint.address()
         return {
@@ -290,8 +308,19 @@ class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
             "champion": version.digest,
             "key": found["key"],
             "endpoint": where,
-            "reach": "public" if self.target.expose else "cluster",
+            "reach": "public" if self._target_of(found).expose else "cluster",
         }
+
+    def _target_of(self, found: dict[str, Any]) -> KubernetesTarget:
+        """The section that the champion was served by: the run's own may be what is wrong with it."""
+        from slipway.core.kubernetes_section import KubernetesTarget
+        from slipway.rollout.kubernetes.version import ELSEWHERE
+
+        if not found.get("target"):  # an older Slipway did not say
+            return self.target
+        return KubernetesTarget.model_validate(
+            self.target.model_dump(include=set(ELSEWHERE)) | json.loads(found["target"])
+        )
 
     def stop(self) -> bool:
         """Remove every object of this model."""

@@ -47,12 +47,12 @@ class Situation:
     Attributes:
         tracks: the Deployments that there are.
         weights: the percentage of the traffic that each track's Service is given; empty: there is no Service yet.
-        address: whether the endpoint has an address, where it needs one from the cloud.
+        address: whether the endpoint has an address; where it needs one from the cloud, whether that was asked for one.
     """
 
     tracks: Mapping[Track, TrackState]
     weights: Weights
-    address: bool = True
+    address: Literal["there", "asked for", "not asked for"] = "there"
 
     @property
     def serving(self) -> Track | None:
@@ -176,7 +176,8 @@ def settle(situation: Situation, version_id: str, strategy: StrategyKind) -> Act
     needs_canary = strategy == "canary" and _no_canary(situation, version_id) is None
     if needs_canary and not situation.complete("canary", version_id):
         return Await("canary") if situation.runs("canary", version_id) else _deploy_beside(situation, version_id, 1)
-    return _give_all(situation, version_id, home, keep=strategy == "blue_green")
+    step = _give_all(situation, version_id, home, keep=strategy == "blue_green")
+    return Await(None) if isinstance(step, Done) and situation.address == "asked for" else step
 
 
 def restore(situation: Situation, version_id: str) -> Action:
@@ -194,9 +195,9 @@ def restore(situation: Situation, version_id: str) -> Action:
 def retire(situation: Situation, version_id: str) -> Action:
     """After the promotion: all but the serving track may go, if that is the version we know."""
     serving = situation.serving
-    if serving is None or situation.weights != {serving: 100} or not situation.complete(serving, version_id):
+    if serving is None or situation.weights != {serving: 100} or not situation.runs(serving, version_id):
         return Skip("another version serves by now")
-    return Done(serving)
+    return Done(serving) if situation.complete(serving, version_id) else Await(serving)
 
 
 def idle_colour(situation: Situation, version_id: str) -> Track:
@@ -212,15 +213,21 @@ def _give_all(situation: Situation, version_id: str, home: Track, *, keep: bool)
         return Deploy(home, None if home in situation.weights else _as_many_as_serve(situation))
     if not situation.complete(home, version_id):
         return Await(home)
-    if situation.weights != {home: 100}:
+    wanted = _as_many_as_serve(situation)
+    if home not in situation.weights and wanted and situation.tracks[home].replicas < wanted:
+        return Deploy(home, wanted)  # what serves has grown since
+    if situation.weights != {home: 100} or situation.address == "not asked for":
         return Route({home: 100})
-    return Done(home, keep=keep) if situation.address else Await(None)
+    return Done(home, keep=keep)
 
 
 def _as_many_as_serve(situation: Situation) -> int | None:
-    """For a track that is to take over: an autoscaler may have the serving one larger than the model file says."""
+    """For a track that is to take over: an autoscaler may have the serving one larger than the model file says.
+
+    None: nothing serves, or somebody has scaled it to none.
+    """
     serving = situation.serving
-    return situation.tracks[serving].replicas if serving and serving in situation.tracks else None
+    return situation.tracks[serving].replicas or None if serving and serving in situation.tracks else None
 
 
 def _still_running(situation: Situation, version_id: str) -> Track | None:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.cluster.api import Cluster
+from slipway.cluster.api import MANAGER, Cluster
 from slipway.cluster.applying import Applier, Plan
 from slipway.cluster.managed_fields import owns_field
+from slipway.core.errors import UnavailableError
 from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.rollout.kubernetes.manifests import Manifests
-from slipway.rollout.kubernetes.names import VERSION, Track, labels
-from slipway.rollout.kubernetes.observation import Observation
+from slipway.rollout.kubernetes.names import TARGET, VERSION, VERSION_ID, Track, labels
+from slipway.rollout.kubernetes.observation import TRACKS, Observation
 from slipway.rollout.kubernetes.strategy import Action, Await, Deploy, Done, Ready, Route, Situation, Skip, Weights
-from slipway.rollout.kubernetes.version import Version
+from slipway.rollout.kubernetes.version import ELSEWHERE, Version
 
 Goal = Callable[[Situation], Action]
-_MANAGER = "slipway"
 _MOST_STEPS = 20
+_LOOK_SECONDS = 0.25
+_ENDPOINT_SECONDS = 60
+_ROUTE_SECONDS = 30
+_SETTLE_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 
@@ -34,19 +39,43 @@ class Advance:
 
 @dataclass(frozen=True)
 class Serving:
-    """What the Service leads to: the track, its version as its annotation tells it, and of that the bundle and the image."""
+    """What the Service leads to.
+
+    Attributes:
+        track: whose pods.
+        annotation: its version, as `Version.from_annotation` reads it.
+        digest, image: the bundle and the image of that version.
+        target: the model file's section that it is served by, as JSON; None: an older Slipway did not say.
+    """
 
     track: Track
     annotation: str
     digest: str
     image: str
+    target: str | None
 
 
 class ClusterEndpoint:
-    """Brings versions of one model into service on one cluster."""
+    """Brings versions of one model into service on one cluster.
 
-    def __init__(self, cluster: Cluster, model: str, target: KubernetesTarget) -> None:
-        self._cluster, self._target = cluster, target
+    Args:
+        cluster, model, target: where, whose, and how it is served.
+        restores: whether this is the way back. A version that runs is then left as it runs: its pods are not made anew for
+            other keys or a changed file, and how many there are is not argued about.
+        sleep: waits that many seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        model: str,
+        target: KubernetesTarget,
+        *,
+        restores: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._cluster, self._model, self._target = cluster, model, target
+        self._restores, self._sleep = restores, sleep
         self.manifests = Manifests(model, target)
         self.observation = Observation(cluster, model)
         self._applier = Applier(cluster, labels(model), force=target.force_conflicts)
@@ -62,9 +91,17 @@ class ClusterEndpoint:
         deployment = self.observation.deployment(track) if track else None
         if track is None or deployment is None:
             return None
-        annotation = deployment["metadata"].get("annotations", {}).get(VERSION, "{}")
+        annotations = deployment["metadata"].get("annotations", {})
+        annotation = annotations.get(VERSION, "{}")
         told = json.loads(annotation)
-        return Serving(track, annotation, told.get("digest", ""), told.get("image", ""))
+        return Serving(track, annotation, told.get("digest", ""), told.get("image", ""), annotations.get(TARGET))
+
+    def version_id(self, version: Version) -> str:
+        """What a track that runs this version has as its id: on the way back the one that such a track has."""
+        for deployment in filter(None, map(self.observation.deployment, TRACKS)) if self._restores else ():
+            if _runs(deployment, version):
+                return str(deployment["metadata"]["annotations"][VERSION_ID])
+        return self.manifests.version_id(version)
 
     def plan(self, version: Version, home: Track) -> Plan:
         """What a rollout would change in the end; the cluster itself is asked, which changes nothing."""
@@ -109,20 +146,78 @@ class ClusterEndpoint:
         count = replicas if replicas is not None else self._replicas(live)
         if live is not None and count is not None and replicas is None:
             count = max(count, live["spec"].get("replicas", 1))  # fewer only once the new version is ready: `_finish`
-        workload = self.manifests.workload(track, version, count)
-        return self._apply([*self.manifests.foundation(version), workload])
+        foundation = [self._widened(obj) for obj in self.manifests.foundation(version)]
+        return self._apply([*foundation, self._workload(track, version, count)])
+
+    def _widened(self, obj: dict[str, Any]) -> dict[str, Any]:
+        """Until the new version serves, the policy also lets in who reaches the old one."""
+        live = self._cluster.find(obj["kind"], obj["metadata"]["name"]) if obj["kind"] == "NetworkPolicy" else None
+        let_in = [rule["from"] for rule in (live or {}).get("spec", {}).get("ingress", []) if "from" in rule]
+        for rule in obj["spec"]["ingress"] if let_in else ():
+            rule["from"] += [peer for peers in let_in for peer in peers if peer not in rule["from"]]
+        return obj
 
     def _route(self, weights: Weights) -> bool:
+        """Services first: a route's backend must have pods to lead to before the route names it."""
         _log.info("traffic: %s", ", ".join(f"{percent} %% to {track}" for track, percent in weights.items()))
-        return self._apply(self.manifests.entry(weights))
+        entry = self.manifests.entry(weights)
+        services = [obj for obj in entry if obj["kind"] == "Service"]
+        routes = [obj for obj in entry if obj["kind"] != "Service"]
+        changed = self._apply(services)
+        if routes:
+            self._wait_for_endpoints([service["metadata"]["name"] for service in services])
+        return self._apply(routes) or changed
+
+    def _wait_for_endpoints(self, services: list[str]) -> None:
+        """Usually a moment. Raises UnavailableError: a Service leads to no ready pod in a minute."""
+        for service in services:
+            deadline = time.monotonic() + _ENDPOINT_SECONDS
+            while not self.observation.has_endpoints(service):
+                if time.monotonic() > deadline:
+                    raise self._no_endpoint(service)
+                self._sleep(_LOOK_SECONDS)
+
+    def _no_endpoint(self, service: str) -> UnavailableError:
+        return UnavailableError(
+            "could not lead traffic to the new version",
+            on=self._cluster.on(f"Service/{service}"),
+            why=f"no ready pod became an endpoint of it in {_ENDPOINT_SECONDS} s",
+            fix="Is the cluster's controller manager well? The previous version serves; the task is tried again.",
+        )
 
     def _finish(self, version: Version, track: Track, *, keep: bool) -> bool:
-        declared = self._declared(version, track)
-        changed = self._apply(declared)
-        removed = [] if keep else self._applier.prune(declared)
+        workload = self._declared_workload(version, track)
+        around = self._around(version, track)
+        live = self.observation.deployment(track)
+        stays = live is not None and self._is_otherwise_the_same(live, version)
+        changed = self._apply(around if stays else [*around, workload])
+        if keep:
+            return changed
+        # What runs on reads the keys that it was started with.
+        used = self._cluster.list("ConfigMap", labels(self._model)) if stays else []
+        removed = self._prune([*around, workload, *used])
+        return changed or bool(removed)
+
+    def _is_otherwise_the_same(self, live: dict[str, Any], version: Version) -> bool:
+        """On the way back: pods of this version that were made with other keys or another file than there is now."""
+        made = live["metadata"].get("annotations", {}).get(VERSION_ID)
+        return self._restores and _runs(live, version) and made != self.manifests.version_id(version)
+
+    def _prune(self, declared: list[dict[str, Any]]) -> list[str]:
+        if self.manifests.weighted and self.observation.deployment("canary"):
+            self._let_the_route_settle()
+        removed = self._applier.prune(declared)
         for item in removed:
             _log.info("removed %s", item)
-        return changed or bool(removed)
+        return removed
+
+    def _let_the_route_settle(self) -> None:
+        """Gateways learn of a route and of a Service each in its own time: first of the route without the canary."""
+        deadline = time.monotonic() + _ROUTE_SECONDS
+        while (state := self.observation.route_state()) == "behind" and time.monotonic() < deadline:
+            self._sleep(_LOOK_SECONDS)
+        if state != "no gateway":
+            self._sleep(_SETTLE_SECONDS)
 
     def _apply(self, objects: list[dict[str, Any]]) -> bool:
         changed = self._applier.apply(objects)
@@ -132,10 +227,23 @@ class ClusterEndpoint:
 
     def _declared(self, version: Version, track: Track) -> list[dict[str, Any]]:
         """Everything that there is when `version` has all of the traffic on `track`."""
-        workload = self.manifests.workload(track, version, self._replicas(self.observation.deployment(track)))
+        return [*self._around(version, track), self._declared_workload(version, track)]
+
+    def _around(self, version: Version, track: Track) -> list[dict[str, Any]]:
         autoscaler = self.manifests.autoscaler(track)
         scaled = [autoscaler] if autoscaler else []
-        return [*self.manifests.foundation(version), workload, *scaled, *self.manifests.entry({track: 100})]
+        return [*self.manifests.foundation(version), *scaled, *self.manifests.entry({track: 100})]
+
+    def _declared_workload(self, version: Version, track: Track) -> dict[str, Any]:
+        return self._workload(track, version, self._replicas(self.observation.deployment(track)))
+
+    def _workload(self, track: Track, version: Version, replicas: int | None) -> dict[str, Any]:
+        workload = self.manifests.workload(track, version, replicas)
+        workload["metadata"]["annotations"] |= {
+            TARGET: self._target.model_dump_json(exclude=set(ELSEWHERE), exclude_defaults=True),
+            VERSION_ID: self.version_id(version),
+        }
+        return workload
 
     def _replicas(self, live: dict[str, Any] | None) -> int | None:
         """How many pods to declare; None: the autoscaler has taken that over.
@@ -144,8 +252,14 @@ class ClusterEndpoint:
         it stays as it is.
         """
         autoscale, least = self._target.autoscale, self._target.replicas
-        if autoscale is None or live is None:
+        if live is None:
             return least
-        if not owns_field(live, _MANAGER, ("spec", "replicas")):
-            return None
+        if not owns_field(live, MANAGER, ("spec", "replicas")):
+            return None if autoscale or self._restores else least
+        if autoscale is None:
+            return least
         return min(max(int(live["spec"].get("replicas", 1)), least), autoscale.maximum)
+
+
+def _runs(deployment: dict[str, Any], version: Version) -> bool:
+    return bool(deployment["metadata"].get("annotations", {}).get(VERSION) == version.annotation())

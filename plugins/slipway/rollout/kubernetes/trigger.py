@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from slipway.cluster.hook import ClusterHook
-from slipway.core.errors import UnavailableError
+from slipway.core.errors import SlipwayError, UnavailableError
 from slipway.release.ledger import Ledger
 from slipway.rollout.kubernetes.names import Track, labels, track_labels
 from slipway.rollout.kubernetes.observation import Observation
@@ -27,7 +27,8 @@ class RolloutTrigger(BaseTrigger):
     """Fires once with how the wait ended.
 
     ``{"state": "complete"}``, ``{"state": "failed", "failure": {..}}`` (the fields of `progress.Failed`) as soon as it is clear
-    that the pods will not get ready, and at the deadline with the likeliest cause, or ``{"state": "no address"}``.
+    that the pods will not get ready, and at the deadline with the likeliest cause, ``{"state": "no address"}``, or
+    ``{"state": "error", "error": {..}}`` where the cluster does not let us look, or another run has the turn.
 
     The API is watched, and whatever moves is a reason to look at all of it anew: an event that was missed, a connection that
     broke or a resource version that is gone costs time, and never an answer.
@@ -71,11 +72,15 @@ class RolloutTrigger(BaseTrigger):
         """Look whenever something moved, until it is decided or the deadline has come."""
         hook = ClusterHook(self.conn_id)
         observation = Observation(await asyncio.to_thread(hook.cluster, self.namespace), self.model)
-        async with hook.watching(self.namespace) as watched:
-            async for event in self._looks(watched, observation):
-                yield TriggerEvent(event)
-                return
-        yield TriggerEvent(await asyncio.to_thread(self._late, observation))
+        try:
+            async with hook.watching(self.namespace) as watched:
+                async for event in self._looks(watched, observation):
+                    yield TriggerEvent(event)
+                    return
+            event = await asyncio.to_thread(self._late, observation)
+        except SlipwayError as error:
+            event = {"state": "error", "error": error.as_json()}
+        yield TriggerEvent(event)
 
     async def _looks(self, watched: AsyncCluster, observation: Observation) -> AsyncIterator[dict[str, Any]]:
         """The decision, once there is one."""
@@ -93,6 +98,13 @@ class RolloutTrigger(BaseTrigger):
                 renewed = time.monotonic()
 
     def _look(self, observation: Observation) -> tuple[dict[str, Any] | None, str]:
+        """An API that does not answer for a while, as when a control plane is upgraded, is no reason to give up."""
+        try:
+            return self._decide(observation)
+        except UnavailableError as error:
+            return None, f"the cluster does not answer: {error.why}"
+
+    def _decide(self, observation: Observation) -> tuple[dict[str, Any] | None, str]:
         if self.track is None:
             found = observation.address() is not None
             return {"state": "complete"} if found else None, "the Service has no address yet"

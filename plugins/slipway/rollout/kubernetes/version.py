@@ -11,6 +11,8 @@ from slipway.core.identity import canonical_json, content_id, short
 from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.rollout.server_command import ServerAccess
 
+# Of the model file's section, what says where and how patiently it is served, and not how.
+ELSEWHERE = ("conn_id", "namespace", "force_conflicts", "timeout_minutes")
 _RECORDED = {"image": str, "digest": str, "workers": int, "cpu": str, "cpu_limit": str, "memory": str}
 
 

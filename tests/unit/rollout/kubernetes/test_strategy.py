@@ -28,6 +28,7 @@ from slipway.rollout.kubernetes.strategy import (
 )
 
 NEW, OLD, OTHER = "new", "old", "other"
+ADDRESSES = st.sampled_from(["there", "asked for", "not asked for"])
 Goal = Callable[[Situation], Action]
 
 
@@ -47,10 +48,10 @@ def situations(draw: st.DrawFn) -> Situation:
     tracks = {name: draw(track_states()) for name in sorted(names)}
     serving = draw(st.sampled_from([None, "main", "blue", "green"]))
     if serving is None:
-        return Situation(tracks, {}, draw(st.booleans()))
+        return Situation(tracks, {}, draw(ADDRESSES))
     percent = draw(st.integers(1, 99)) if serving == "main" and draw(st.booleans()) else 0
     weights = {serving: 100 - percent} | ({"canary": percent} if percent else {})
-    return Situation(tracks, weights, draw(st.booleans()))
+    return Situation(tracks, weights, draw(ADDRESSES))
 
 
 GOALS: dict[str, Goal] = {
@@ -143,6 +144,7 @@ class Cluster:
                 self.tracks[track] = TrackState(version_id, replicas or 2, 0, complete=False)
             case Await(track):
                 assert track is not None
+                assert track in self.tracks
                 state = self.tracks[track]
                 self.tracks[track] = TrackState(state.version_id, state.replicas, state.replicas, complete=True)
             case Route(weights):
@@ -227,11 +229,25 @@ def test_the_previous_colour_goes_only_while_the_new_one_serves() -> None:
     both = {"blue": TrackState(OLD, 2, 2, complete=True), "green": TrackState(NEW, 2, 2, complete=True)}
     assert retire(Situation(both, {"green": 100}), NEW) == Done("green")
     assert isinstance(retire(Situation(both, {"blue": 100}), NEW), Skip)
+    scaling = both | {"green": TrackState(NEW, 3, 2, complete=False)}
+    assert retire(Situation(scaling, {"green": 100}), NEW) == Await("green")
 
 
 def test_an_endpoint_without_an_address_is_waited_for() -> None:
     ready = {"main": TrackState(NEW, 2, 2, complete=True)}
-    assert settle(Situation(ready, {"main": 100}, address=False), NEW, "rolling") == Await(None)
+    assert settle(Situation(ready, {"main": 100}, "not asked for"), NEW, "rolling") == Route({"main": 100})
+    assert settle(Situation(ready, {"main": 100}, "asked for"), NEW, "rolling") == Await(None)
+    assert restore(Situation(ready, {"main": 100}, "asked for"), NEW) == Done("main")  # it was there before
+
+
+def test_a_colour_takes_over_only_as_large_as_the_other_has_grown() -> None:
+    grown = {"blue": TrackState(OLD, 8, 8, complete=True), "green": TrackState(NEW, 2, 2, complete=True)}
+    assert settle(Situation(grown, {"blue": 100}), NEW, "blue_green") == Deploy("green", 8)
+
+
+def test_what_somebody_scaled_to_none_can_be_replaced() -> None:
+    none = {"blue": TrackState(OLD, 0, 0, complete=False)}
+    assert preview(Situation(none, {"blue": 100}), NEW) == Deploy("green", None)
 
 
 @pytest.mark.parametrize(
