@@ -124,7 +124,7 @@ class VerifyServiceOperator(BaseOperator):
         if self.restored is None or (self.restored.get("champion") and self.restored.get("key")):
             return None
         summary = str(self.restored["summary"])
-        unknown = "; what serves is in no ledger, which has its golden rows"
+        unknown = "; it is in no ledger, so that no golden rows of it are known"
         return summary + unknown if self.restored.get("champion") else summary
 
     def _verify_public(self, endpoint: str) -> dict[str, Any]:
