@@ -1,4 +1,4 @@
-"""Checks of a version that runs on a cluster, as tasks: the analysis between a rollout's steps, and the golden-row check."""
+"""Checks of a version that runs on a cluster, as tasks: the analysis between a rollout's steps; and the golden-row check."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from slipway.cluster.labels import MODEL, TRACK, TRAFFIC
+from slipway.cluster.labels import MODEL, TRACK
 from slipway.release.ledger import Ledger
+from slipway.verification.service_operators import VerifyServiceOperator
 from slipway.verification.verdict import bad, find_error, good, question, refused, table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from airflow.sdk import Context
 
     from slipway.core.kubernetes_section import Analysis, KubernetesTarget
     from slipway.core.model_file import Access
-    from slipway.storage.object_store import ObjectStore
-    from slipway.verification.pods import PodReader
     from slipway.verification.trigger import AnalysisTrigger
+
+__all__ = ["AnalyseVersionOperator", "VerifyServiceOperator"]
 
 _ROUND_SECONDS = 120  # no look at all pods takes longer, however many are slow
 
@@ -164,101 +164,6 @@ class AnalyseVersionOperator(ApprovalOperator):
         """Every measurement but the last of a row may go wrong and be made again."""
         rounds = self.analysis.count * (self.analysis.error_limit + 1) + 1
         return timedelta(seconds=rounds * (self.analysis.interval_seconds + _ROUND_SECONDS))
-
-
-class VerifyServiceOperator(BaseOperator):
-    """Ask what serves on a cluster what training predicted for the golden rows: each pod, or the public address.
-
-    An address that only the cluster reaches is not asked: every ready pod that its Service selects is, through a tunnel. Fails,
-    and so undoes the run, when an answer differs, or when another bundle than the decided one gave it.
-
-    Args:
-        model, store, store_conn_id: whose bundle.
-        target: the model file's `KubernetesTarget`.
-        access: who may ask.
-        rollout: what the rollout returned, ``{"endpoint": url, "reach": "public" or "cluster", ..}``; templated.
-        bundle: what training returned, ``{"key", "digest", ..}``; templated.
-        restored: in undo, instead of both: ``{"champion": digest or None, "key", "summary", ..}``, and what `rollout` has where
-            known; templated.
-    """
-
-    template_fields: Sequence[str] = ("rollout", "bundle", "restored")
-    ui_color = "#e6f2ec"
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        store: str,
-        store_conn_id: str | None = None,
-        target: KubernetesTarget,
-        access: Access,
-        rollout: Any = None,
-        bundle: Any = None,
-        restored: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.model, self.store, self.store_conn_id = model, store, store_conn_id
-        self.target, self.access = target, access
-        self.rollout, self.bundle, self.restored = rollout, bundle, restored
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Returns ``{"endpoint", "rows", "digest", "changed", "summary"}``; all but the last two are None if nothing serves."""
-        if self.restored and not self.restored.get("champion"):
-            return self._said(None, None, None, f"nothing to verify: {self.restored['summary']}")
-        where = self.restored or self.rollout or {}
-        key, digest = self._bundle()
-        if where.get("reach") == "public":
-            endpoint, (rows, by) = where["endpoint"], self._verify_public(where["endpoint"], key, digest)
-        else:
-            rows, by = self._verify_pods(key, digest)
-            endpoint = where.get("endpoint") or f"service of {self.model} in {self.target.namespace}"
-        return self._said(endpoint, rows, digest, f"{rows} golden rows answered as in training by {by}")
-
-    def pods(self) -> PodReader:
-        """Those that the model's Service selects."""
-        from slipway.cluster.hook import ClusterHook
-        from slipway.cluster.tunnel import forwarded
-        from slipway.verification.pods import ClusterPods
-        from slipway.verification.service import get_selector
-
-        cluster = ClusterHook(self.target.conn_id).cluster(self.target.namespace)
-        services = cluster.list("Service", {MODEL: self.model})
-        return ClusterPods(cluster, get_selector(services, self.model, TRAFFIC), forwarded)
-
-    def _verify_public(self, endpoint: str, key: str, digest: str) -> tuple[int, str]:
-        from slipway.verification.golden_check import verify
-
-        return verify(self._store(), key, digest, endpoint, self._key()), endpoint
-
-    def _verify_pods(self, key: str, digest: str) -> tuple[int, str]:
-        from slipway.verification.golden_check import get_golden
-        from slipway.verification.pods import number_of_pods
-        from slipway.verification.service import verify_pods
-
-        golden = get_golden(self._store(), key, digest)
-        names = verify_pods(self.pods(), golden, digest, self._key())
-        return len(golden["rows"]), f"{number_of_pods(len(names))}: {', '.join(names)}"
-
-    def _bundle(self) -> tuple[str, str]:
-        if self.restored:
-            return self.restored["key"], self.restored["champion"]
-        return self.bundle["key"], self.bundle["digest"]
-
-    def _store(self) -> ObjectStore:
-        from slipway.storage.object_store import open_store
-
-        return open_store(f"{self.store}/{self.model}", self.store_conn_id)
-
-    def _key(self) -> str | None:
-        from slipway.verification.trigger import api_key
-
-        return api_key(None if self.access.open else self.access.conn_id)
-
-    def _said(self, endpoint: str | None, rows: int | None, digest: str | None, summary: str) -> dict[str, Any]:
-        self.log.info(summary)
-        return {"endpoint": endpoint, "rows": rows, "digest": digest, "changed": False, "summary": summary}
 
 
 def _who(answer: dict[str, Any]) -> str:

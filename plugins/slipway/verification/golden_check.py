@@ -8,7 +8,7 @@ from typing import Any
 from slipway.core.errors import RejectedError, RolloutError
 from slipway.core.identity import sha256_hex
 from slipway.storage.object_store import ObjectStore
-from slipway.verification.client import ask
+from slipway.verification.client import FAILED, Answer, ask
 from slipway.verification.golden import find_difference
 
 
@@ -34,10 +34,19 @@ def replay(golden: dict[str, Any], digest: str, endpoint: str, api_key: str | No
     """
     answer = ask(endpoint, golden["rows"], probabilities=golden["probabilities"] is not None, api_key=api_key)
     if answer.digest != digest:
-        why = f"bundle {answer.digest or '(none named)'} answered, expected {digest}"
-        raise _failed(endpoint, why)
+        raise _failed(endpoint, other_bundle(answer.digest, digest))
+    compare(golden, answer, endpoint)
+
+
+def compare(golden: dict[str, Any], answer: Answer, endpoint: str) -> None:
+    """Raises RolloutError: it is not what training predicted."""
     if difference := find_difference(golden, answer.body):
         raise _failed(endpoint, difference)
+
+
+def other_bundle(found: str, expected: str) -> str:
+    """Two digests in words."""
+    return f"bundle {found or '(none named)'} answered, expected {expected}"
 
 
 def get_golden(store: ObjectStore, key: str, digest: str) -> dict[str, Any]:
@@ -51,7 +60,7 @@ def get_golden(store: ObjectStore, key: str, digest: str) -> dict[str, Any]:
     listed = json.loads(manifest)["files"]["golden.json"]["sha256"]
     if f"sha256:{sha256_hex(manifest)}" != digest or sha256_hex(golden) != listed:
         raise RejectedError(
-            "could not verify the endpoint",
+            FAILED,
             on=f"{store.uri}/{key}golden.json",
             why="it is not the one that was trained: its digest differs from the manifest's",
             fix="Restore the object, or train again.",
@@ -64,4 +73,4 @@ def _failed(endpoint: str, why: str) -> RolloutError:
     fix = (
         "The run is undone. Compare the row's values and types with the schema; is something between us and the server?"
     )
-    return RolloutError("could not verify the endpoint", on=endpoint, why=why, fix=fix)
+    return RolloutError(FAILED, on=endpoint, why=why, fix=fix)

@@ -1,10 +1,11 @@
-"""Measures a new version, without a worker, until it is known whether it is good."""
+"""Looks again and again, without a worker: is a new version good, does a public address lead to it yet?"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -17,15 +18,46 @@ from slipway.verification.criteria import Criteria
 from slipway.verification.golden_check import get_golden
 from slipway.verification.meter import GoldenRows, Meter
 from slipway.verification.pods import ClusterPods
+from slipway.verification.public_address import find_lag
 from slipway.verification.verdict import as_event, error_as_event, line
 
 if TYPE_CHECKING:
     from slipway.verification.pods import PodReader
 
 RENEW_SECONDS = 300.0  # the turn's lease is 30 minutes
+POLL_SECONDS = 5.0  # between two looks at a public address
 
 
-class AnalysisTrigger(BaseTrigger):
+class _TurnTrigger(BaseTrigger):
+    """Works in a run's turn, which stays that run's for as long as this takes."""
+
+    def __init__(self, *, store: str, store_conn_id: str | None, model: str, run_id: str) -> None:
+        super().__init__()
+        self.store, self.store_conn_id, self.model, self.run_id = store, store_conn_id, model, run_id
+        self._renew_at = float("-inf")
+
+    async def _pause(self, until: float) -> None:
+        """Sleep until that time of the monotonic clock, and see to it that the turn stays ours."""
+        while True:
+            if time.monotonic() >= self._renew_at:
+                await asyncio.to_thread(self._renew)
+                self._renew_at = time.monotonic() + RENEW_SECONDS
+            if (seconds := until - time.monotonic()) <= 0:
+                return
+            await asyncio.sleep(min(seconds, RENEW_SECONDS))
+
+    def _renew(self) -> None:
+        """Raises ConflictError: another run has the turn. A store that does not answer is asked again next time."""
+        try:
+            Ledger.open(self.store, self.model, self.store_conn_id).turn(self.run_id).require()
+        except UnavailableError as error:
+            self.log.warning("the turn was not renewed: %s", error)
+
+    def _golden(self, bundle: dict[str, str]) -> dict[str, Any]:
+        return get_golden(open_store(f"{self.store}/{self.model}", self.store_conn_id), bundle["key"], bundle["digest"])
+
+
+class AnalysisTrigger(_TurnTrigger):
     """Fires what `verdict.as_event` makes of the run when it is decided, and of the error when it cannot be.
 
     Measurements are not kept over a restart of the triggerer: the analysis begins anew, which takes longer and is never wrong.
@@ -54,8 +86,7 @@ class AnalysisTrigger(BaseTrigger):
         bundle: dict[str, str],
         access_conn_id: str | None,
     ) -> None:
-        super().__init__()
-        self.store, self.store_conn_id, self.model, self.run_id = store, store_conn_id, model, run_id
+        super().__init__(store=store, store_conn_id=store_conn_id, model=model, run_id=run_id)
         self.conn_id, self.namespace, self.labels = conn_id, namespace, labels
         self.analysis, self.bundle, self.access_conn_id = analysis, bundle, access_conn_id
 
@@ -85,33 +116,72 @@ class AnalysisTrigger(BaseTrigger):
                 return run
             await self._pause(due)
 
-    async def _pause(self, until: float) -> None:
-        """Sleep until that time of the monotonic clock, and see to it that the turn stays ours."""
-        while True:
-            await asyncio.to_thread(self._renew)
-            if (seconds := until - time.monotonic()) <= 0:
-                return
-            await asyncio.sleep(min(seconds, RENEW_SECONDS))
-
-    def _renew(self) -> None:
-        """Raises ConflictError: another run has the turn. A store that does not answer is asked again next time."""
-        try:
-            Ledger.open(self.store, self.model, self.store_conn_id).turn(self.run_id).require()
-        except UnavailableError as error:
-            self.log.warning("the turn was not renewed: %s", error)
-
     def _meter(self, criteria: Criteria) -> Meter:
-        golden = None
-        if criteria.golden_rows:
-            key, digest = self.bundle["key"], self.bundle["digest"]
-            golden = GoldenRows(
-                get_golden(open_store(f"{self.store}/{self.model}", self.store_conn_id), key, digest), digest
-            )
+        golden = GoldenRows(self._golden(self.bundle), self.bundle["digest"]) if criteria.golden_rows else None
         return Meter(self.pods(), criteria, golden=golden, api_key=api_key(self.access_conn_id))
 
     def pods(self) -> PodReader:
         """The version's pods."""
         return cluster_pods(self.conn_id, self.namespace, self.labels)
+
+
+class PublicEndpointTrigger(_TurnTrigger):
+    """Fires ``{"rows": how many}`` when a public address answers the golden rows as training did.
+
+    Until then it is looked at again and again; at the deadline it fires ``{"lag": {"part", "seen"}}``, what was missing last.
+    An error that waiting cannot mend is fired at once, as `verdict.error_as_event` has it.
+
+    Args:
+        store, store_conn_id, model: whose ledger, and where the bundle is.
+        run_id: the run whose turn it is; renewed for as long as this takes.
+        endpoint: the URL.
+        bundle: ``{"key", "digest"}`` that is to answer.
+        access_conn_id: Airflow connection with the API key; None: the endpoint is open.
+        deadline: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: str,
+        store_conn_id: str | None,
+        model: str,
+        run_id: str,
+        endpoint: str,
+        bundle: dict[str, str],
+        access_conn_id: str | None,
+        deadline: float,
+    ) -> None:
+        super().__init__(store=store, store_conn_id=store_conn_id, model=model, run_id=run_id)
+        self.endpoint, self.bundle = endpoint, bundle
+        self.access_conn_id, self.deadline = access_conn_id, deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments that make this trigger again."""
+        names = ("store", "store_conn_id", "model", "run_id", "endpoint", "bundle", "access_conn_id", "deadline")
+        return "slipway.verification.trigger.PublicEndpointTrigger", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until it answers, or the deadline has come."""
+        try:
+            event = await self._wait()
+        except SlipwayError as error:
+            event = error_as_event(error)
+        yield TriggerEvent(event)
+
+    async def _wait(self) -> dict[str, Any]:
+        golden = await asyncio.to_thread(self._golden, self.bundle)
+        key, said = await asyncio.to_thread(api_key, self.access_conn_id), ""
+        while True:
+            lag = await asyncio.to_thread(find_lag, golden, self.bundle["digest"], self.endpoint, key)
+            if lag is None:
+                return {"rows": len(golden["rows"])}
+            if (seconds := self.deadline - time.time()) <= 0:
+                return {"lag": asdict(lag)}
+            if lag.seen != said:
+                self.log.info("not yet: %s", lag.seen)
+            said = lag.seen
+            await self._pause(time.monotonic() + min(seconds, POLL_SECONDS))
 
 
 def cluster_pods(conn_id: str, namespace: str, labels: dict[str, str]) -> PodReader:

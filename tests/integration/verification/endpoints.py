@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 @contextmanager
-def endpoint(reply: Callable[[str, Any], Reply], port: int = 0) -> Iterator[str]:
+def endpoint(reply: Callable[[str, Any], Reply], port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A server that answers a POST with ``reply(path, body)``; yields its URL."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -30,9 +31,11 @@ def endpoint(reply: Callable[[str, Any], Reply], port: int = 0) -> Iterator[str]
             """Keep the test's output quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Answer)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

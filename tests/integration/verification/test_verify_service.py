@@ -138,3 +138,21 @@ def test_undo_of_a_first_release_has_nothing_to_verify(served: Served) -> None:
     found = verify(served, ServerPods(), restored=restored)
     assert found["summary"] == "nothing to verify: stopped: there was no champion to return to"
     assert (found["endpoint"], found["rows"], found["digest"], found["changed"]) == (None, None, None, False)
+
+
+def test_undo_that_brought_nothing_back_is_said_to_have_failed(served: Served) -> None:
+    with pytest.raises(RolloutError) as caught:
+        verify(served, ServerPods(), restored=None)
+    assert str(caught.value).startswith(
+        "could not verify what serves: iris in models: the champion was not brought back: restore_kubernetes failed. "
+        "The error of restore_kubernetes says why"
+    )
+
+
+def test_what_serves_and_is_in_no_ledger_has_no_golden_rows(served: Served) -> None:
+    restored = {"champion": "sha256:1", "key": None, "changed": True, "summary": "returned to what served before"}
+    found = verify(served, ServerPods(), restored=restored)
+    assert found["summary"] == (
+        "nothing to verify: returned to what served before; it is in no ledger, so that no golden rows of it are known"
+    )
+    assert (found["endpoint"], found["rows"], found["digest"], found["changed"]) == (None, None, None, False)
