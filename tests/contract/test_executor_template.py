@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+from airflow.providers.common.compat.sdk import BaseHook
 
 from tests.unit.rollout.kubernetes.pod_security import violations
 from tests.unit.rollout.kubernetes.schemas import VERSIONS, problems
 
 FOLDER = Path(__file__).parents[2] / ".kubernetes"
 TEMPLATE = FOLDER / "pod_template.yaml"
-ROLES: list[dict[str, Any]] = list(yaml.safe_load_all((FOLDER / "executor_role.yaml").read_text()))
+FILES = ("executor_role.yaml", "executor_config.yaml")
+OBJECTS: list[dict[str, Any]] = [each for name in FILES for each in yaml.safe_load_all((FOLDER / name).read_text())]
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    return [each for each in OBJECTS if each["kind"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +46,8 @@ def pod() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_template_roles_and_what_the_executor_makes_are_valid(pod: dict[str, Any], version: str) -> None:
-    for manifest in (yaml.safe_load(TEMPLATE.read_text()), pod, *ROLES):
+def test_template_objects_and_what_the_executor_makes_are_valid(pod: dict[str, Any], version: str) -> None:
+    for manifest in (yaml.safe_load(TEMPLATE.read_text()), pod, *OBJECTS):
         assert not problems(manifest, version)
 
 
@@ -66,10 +73,39 @@ def test_the_image_is_named_by_digest_and_runs_as_the_same_user() -> None:
 
 
 def test_the_role_is_the_smallest() -> None:
-    role, binding = ROLES
+    [role], [binding] = of_kind("Role"), of_kind("RoleBinding")
     granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
     assert granted == {
         ("pods/log", "get"),
         *(("pods", verb) for verb in ("create", "get", "list", "watch", "patch", "delete")),
     }
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
+def test_all_that_the_pod_and_the_binding_refer_to_is_there() -> None:
+    template = yaml.safe_load(TEMPLATE.read_text())
+    accounts = {each["metadata"]["name"] for each in of_kind("ServiceAccount")}
+    assert template["spec"]["serviceAccountName"] in accounts
+    [binding] = of_kind("RoleBinding")
+    assert {subject["name"] for subject in binding["subjects"]} < accounts
+    [config], [secret] = of_kind("ConfigMap"), of_kind("Secret")
+    assert template["spec"]["containers"][0]["envFrom"] == [
+        {"configMapRef": {"name": config["metadata"]["name"]}},
+        {"secretRef": {"name": secret["metadata"]["name"], "optional": True}},
+    ]
+
+
+def test_the_example_connection_is_the_account_of_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    [secret] = of_kind("Secret")
+    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", secret["stringData"]["AIRFLOW_CONN_KUBERNETES_DEFAULT"])
+    connection = BaseHook.get_connection("kubernetes_default")
+    assert (connection.conn_type, connection.extra_dejson) == ("kubernetes", {"in_cluster": True})
+
+
+def test_the_commands_name_files_that_are_there_and_accounts_that_are_made() -> None:
+    text = (FOLDER / "executor_role.yaml").read_text()
+    accounts = {each["metadata"]["name"] for each in of_kind("ServiceAccount")}
+    assert (
+        set(re.findall(r"--serviceaccount=airflow:(\S+)", text)) == {"airflow-worker", "airflow-triggerer"} <= accounts
+    )
+    assert all((FOLDER.parent / path).is_file() for path in re.findall(r"-f (\S+)", text))

@@ -42,11 +42,6 @@ class Plan:
     objects: tuple[Planned, ...]
 
     @property
-    def is_empty(self) -> bool:
-        """Nothing would happen."""
-        return all(one.action == "keep" for one in self.objects)
-
-    @property
     def summary(self) -> str:
         """``2 to create, 1 to change, 0 to remove``."""
         count = Counter(one.action for one in self.objects)

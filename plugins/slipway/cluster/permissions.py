@@ -32,7 +32,7 @@ def needed_permissions(parts: Sequence[str], folder: Path | None = None) -> list
     """All that the Roles of `parts` allow, each once.
 
     Args:
-        parts: names of files there: ``role``, ``gateway``, ``ingress``, ``training``.
+        parts: names of files there: ``role``, ``gateway``, ``own_gateway``, ``ingress``, ``training``.
         folder: of the Roles; serving/k8s/rbac.
 
     Raises:

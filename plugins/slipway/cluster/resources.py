@@ -55,7 +55,6 @@ RESOURCES: Mapping[str, Resource] = {
         Resource("networking.k8s.io/v1", "Ingress", "ingresses"),
         Resource(_GATEWAY, "HTTPRoute", "httproutes"),
         Resource(_GATEWAY, "Gateway", "gateways"),
-        Resource("batch/v1", "Job", "jobs"),
         Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
         Resource("authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False),
     )

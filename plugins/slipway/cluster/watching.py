@@ -1,4 +1,4 @@
-"""A namespace of a cluster for a trigger: read it, and wake up when something may have changed."""
+"""A namespace of a cluster for a trigger: wake up when something may have changed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import contextmanager
 from typing import Any
 
-from slipway.cluster.api import PAGE, Object, Objects, named_items, read_json, selector
+from slipway.cluster.api import selector
 from slipway.cluster.async_transport import AsyncTransport
-from slipway.cluster.errors import missing_api, translate
+from slipway.cluster.errors import translate
 from slipway.cluster.patience import Patience
-from slipway.cluster.resources import OPTIONAL_KINDS, RESOURCES
+from slipway.cluster.resources import RESOURCES
 from slipway.cluster.status import ApiError, NoAnswerError
-from slipway.cluster.transport import Request
 from slipway.cluster.watch import Watch
 
 
 class AsyncCluster:
-    """One namespace, read through a `kubernetes_asyncio` ApiClient; errors as of `Cluster`.
+    """One namespace, watched through a `kubernetes_asyncio` ApiClient; errors as of `Cluster`.
 
     Args:
         client: the ApiClient; who made it closes it.
@@ -46,29 +45,6 @@ class AsyncCluster:
         self.client, self.namespace, self.name, self._poll_seconds = client, namespace, name, poll_seconds
         self._clock, self._sleep = clock, sleep
         self._transport = AsyncTransport(client, patience=patience, sleep=sleep)
-
-    async def find(self, kind: str, name: str) -> Object | None:
-        """The object, or None: there is none."""
-        with self._translated(f"could not read the {kind}", f"{kind}/{name}"):
-            try:
-                return await self._json(RESOURCES[kind].path(self.namespace, name), {})
-            except ApiError as error:
-                if error.status.code == 404:
-                    return None
-                raise
-
-    async def list(self, kind: str, labels: Mapping[str, str] | None = None) -> Objects:
-        """All objects that have these labels; as `Cluster.list`."""
-        failed = f"could not list the {kind}s"
-        with self._translated(failed, kind):
-            try:
-                return await self._whole(kind, labels or {})
-            except ApiError as error:
-                if error.status.code == 404 and kind in OPTIONAL_KINDS:
-                    return []
-                if error.status.code == 404:
-                    raise missing_api(RESOURCES[kind], failed, self._on(kind)) from error
-                raise
 
     async def changes(self, kind: str, labels: Mapping[str, str] | None = None, *, until: float) -> AsyncIterator[None]:
         """Wakes the caller: at once, when something may have changed, and every `poll_seconds`.
@@ -100,29 +76,6 @@ class AsyncCluster:
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
-
-    async def _whole(self, kind: str, labels: Mapping[str, str]) -> Objects:
-        """In pages; in one piece if what the pages are of expires again and again."""
-        for limit in ({"limit": str(PAGE)},) * 3:
-            try:
-                return await self._pages(kind, _query(labels) | limit)
-            except ApiError as error:
-                if error.status.code != 410:
-                    raise
-        return await self._pages(kind, _query(labels))
-
-    async def _pages(self, kind: str, query: dict[str, str]) -> Objects:
-        resource, found = RESOURCES[kind], Objects()
-        while True:
-            answer = await self._json(resource.path(self.namespace), query)
-            found += named_items(answer, resource)
-            token = answer.get("metadata", {}).get("continue")
-            if not token:
-                return found
-            query["continue"] = token
-
-    async def _json(self, path: str, query: Mapping[str, str]) -> Object:
-        return read_json(await self._transport.send(Request("GET", path, query)))
 
     def _on(self, what: str) -> str:
         return f"{what} in {self.namespace} ({self.name})"

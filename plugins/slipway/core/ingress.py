@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_interface, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -18,7 +18,17 @@ def _network(cidr: str) -> str:
     try:
         return str(ip_network(cidr))
     except ValueError as error:
-        raise ValueError(f"a network in CIDR notation ({error})") from error
+        raise ValueError(f"a network in CIDR notation{_meant(cidr)}") from error
+
+
+def _meant(cidr: str) -> str:
+    """What may have been meant by an address inside of a network; nothing if it is none."""
+    try:
+        found = ip_interface(cidr)
+    except ValueError:
+        return ", such as 203.0.113.0/24"
+    alone = f"{found.ip}/{found.max_prefixlen}"
+    return f": {found.network} for the whole network, or {alone} for this address alone"
 
 
 Cidr = Annotated[str, AfterValidator(_network)]

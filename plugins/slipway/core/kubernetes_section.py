@@ -15,7 +15,6 @@ from slipway.core.kubernetes_values import (
     NamespaceName,
     ObjectName,
     cpu_text,
-    memory_bytes,
     millicores,
 )
 from slipway.core.section import Section, exactly_one
@@ -23,7 +22,6 @@ from slipway.core.section import Section, exactly_one
 _REQUEST_PER_WORKER = 250  # thousandths of a processor
 _LIMIT_PER_WORKER = 1000
 _MEMORY_PER_WORKER = 512  # Mi
-_LEAST_MEMORY = "16Mi"  # below, a container runtime cannot even start it
 
 
 class Resources(NamedTuple):
@@ -56,7 +54,7 @@ class Canary(Section):
     steps: tuple[Annotated[int, Field(ge=1, le=99)], ...] = Field(
         (10, 50),
         min_length=1,
-        description="Percent of the traffic, rising; without a gateway a share of the pods, rounded up to whole ones.",
+        description="Percent of the traffic, rising; without a gateway of the pods, rounded, and at least one pod.",
     )
     analysis: Analysis = Analysis()
 
@@ -76,6 +74,9 @@ class BlueGreen(Section):
 
 class Strategy(Section):
     """How a new version replaces the old one; without this section: rolling, pod by pod."""
+
+    allowed = "{canary: {}} or {blue_green: {}}; leave strategy out for rolling"
+    instead_of = dict.fromkeys(("rolling", "rolling_update"), "leave strategy out for rolling")
 
     canary: Canary | None = None
     blue_green: BlueGreen | None = None
@@ -161,6 +162,10 @@ class Expose(Section):
 class Autoscale(Section):
     """A HorizontalPodAutoscaler; the least number of pods is `replicas`."""
 
+    instead_of = dict.fromkeys(
+        ("minimum", "min", "min_replicas"), "the least number is `replicas` of the target, beside autoscale"
+    )
+
     maximum: int = Field(ge=2, le=1000)
     cpu_percent: int = Field(70, ge=1, le=1000, description="Wanted average use, in percent of the cpu requested.")
 
@@ -198,14 +203,12 @@ class KubernetesTarget(Section):
     force_conflicts: bool = Field(
         False, description="Whether to take fields over that somebody else set, such as kubectl edit."
     )
-    timeout_minutes: float = Field(10, gt=0, le=1440, description="A rollout without progress for so long has failed.")
+    timeout_minutes: float = Field(10, gt=0, le=1440, description="What a rollout, or a step of one, may take in all.")
 
     @model_validator(mode="after")
     def _limits_hold_the_requests(self) -> KubernetesTarget:
         if self.cpu and self.cpu_limit and millicores(self.cpu) > millicores(self.cpu_limit):
             raise ValueError(f"cpu <= cpu_limit, not {self.cpu} > {self.cpu_limit}")
-        if self.memory and memory_bytes(self.memory) < memory_bytes(_LEAST_MEMORY):
-            raise ValueError(f"memory of {_LEAST_MEMORY} or more, not {self.memory}")
         return self
 
     @model_validator(mode="after")

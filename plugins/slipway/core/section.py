@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -9,6 +12,11 @@ class Section(BaseModel):
     """Base of every part of a model file: unknown keys are errors, values do not change after parsing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allowed: ClassVar[str] = "a mapping of key: value"
+    """What an error says where something else stands in the section's place."""
+    instead_of: ClassVar[Mapping[str, str]] = {}
+    """Keys that people expect here and that there are not, with what to write instead."""
 
 
 def exactly_one(section: BaseModel) -> str:

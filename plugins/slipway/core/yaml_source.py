@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -135,9 +135,14 @@ def _scalars(node: yaml.Node, seen: set[int]) -> Iterator[yaml.Node]:
 
 def _problems(error: ValidationError, model: type[BaseModel], source: YamlSource) -> Iterator[tuple[Path, str]]:
     told: set[Path] = set()
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    for item in items:
         # Unions add the name of the alternative to the location; only what stands in the file means something to its author.
         path: Path = tuple(item["loc"])
+        if item["type"] == "too_short" and any(
+            len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in items
+        ):
+            continue  # the list is only short of the items that are wrong themselves
         if not source.has(path) and item["type"] != "missing":
             while path and not source.has(path):
                 path = path[:-1]
@@ -161,7 +166,9 @@ def _allowed(item: Any, model: type[BaseModel]) -> str:
     kind, path = item["type"], tuple(item["loc"])
     if kind == "extra_forbidden":
         names = _keys_at(model, path[:-1])
-        return ", ".join(names) + _did_you_mean(path[-1], names)
+        return ", ".join(names) + (_instead(model, path) or _did_you_mean(path[-1], names))
+    if kind in {"model_type", "model_attributes_type"}:
+        return str(getattr(_section_at(model, path), "allowed", _MAPPING))
     if kind == "value_error":
         return str(item["ctx"]["error"])
     text = _PLAIN.get(kind) or _worded(item["msg"])
@@ -173,13 +180,12 @@ def _allowed(item: Any, model: type[BaseModel]) -> str:
     return text
 
 
+_MAPPING = "a mapping of key: value"
 _PLAIN = {
     "missing": "a value, the key is required",
     "string_type": "text; put quotes around what YAML takes for a number, a date, true or false",
     "tuple_type": "a list, such as [a, b], or items that start with '- '",
-    "dict_type": "a mapping of key: value",
-    "model_type": "a mapping of key: value",
-    "model_attributes_type": "a mapping of key: value",
+    "dict_type": _MAPPING,
     "invalid_key": "keys that are text; put quotes around what YAML takes for a number, a date, true or false",
 }
 
@@ -192,6 +198,12 @@ def _worded(message: str) -> str:
 def _did_you_mean(found: Any, names: list[str]) -> str:
     close = difflib.get_close_matches(str(found), names, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _instead(model: type[BaseModel], path: Path) -> str:
+    """What its section knows of a key that there is not."""
+    known: Mapping[str, str] = getattr(_section_at(model, path[:-1]), "instead_of", {})
+    return f" ({known[str(path[-1])]})" if str(path[-1]) in known else ""
 
 
 def _description_at(model: Any, path: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from slipway.core.firewall_section import AwsSecurityGroup
+from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.core.model_file import ModelFile
 
 
@@ -98,8 +99,7 @@ def _clusters(model: ModelFile) -> list[Endpoint]:
     """Each cluster's namespace once, with what is to be done there."""
     parts: dict[tuple[str, str], list[str]] = {}
     for target in (deployment.kubernetes for deployment in model.deploy if deployment.kubernetes):
-        exposed = [kind for kind in ("gateway", "ingress") if target.expose and getattr(target.expose, kind)]
-        parts[target.conn_id, target.namespace] = ["role", *exposed]
+        parts[target.conn_id, target.namespace] = ["role", *_exposing(target)]
     if pod := model.train.pod:
         parts.setdefault((pod.conn_id, pod.namespace), []).append("training")
     return [
@@ -112,6 +112,13 @@ def _clusters(model: ModelFile) -> list[Endpoint]:
         }
         for (conn_id, namespace), needed in parts.items()
     ]
+
+
+def _exposing(target: KubernetesTarget) -> list[str]:
+    """The Roles for what leads to the Service."""
+    if target.expose and target.expose.gateway:
+        return ["gateway", "own_gateway"] if target.expose.gateway.class_name else ["gateway"]
+    return ["ingress"] if target.expose and target.expose.ingress else []
 
 
 def _unavailable(model: ModelFile) -> list[Endpoint]:

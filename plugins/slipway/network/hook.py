@@ -8,6 +8,7 @@ from typing import Any
 from slipway.access.hook import ApiKeyHook
 from slipway.aws.hook import aws_client
 from slipway.cluster.hook import ClusterHook
+from slipway.cluster.minimum_version import check_minimum_version
 from slipway.cluster.permissions import check_permissions
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.containers.registry import Registry
@@ -131,11 +132,14 @@ class ConnectivityHook:
     def _ask_cluster(self) -> Step:
         namespace, parts = self._endpoint["address"], self._endpoint["parts"]
         cluster = ClusterHook(self._endpoint["conn_id"] or "").cluster(namespace)
+        version = cluster.version()
+        if "role" in parts:
+            check_minimum_version(version, self._endpoint["name"])
         check_permissions(cluster, parts)
         if "role" in parts:  # permissions are given for namespaces that do not exist, too
             probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "slipway-connectivity"}}
             cluster.apply(probe, dry_run=True)
-        return Step("credentials", True, 0.0, f"Kubernetes {cluster.version()}: may do what is needed in {namespace}")
+        return Step("credentials", True, 0.0, f"Kubernetes {version}: may do what is needed in {namespace}")
 
     def _ask_ec2(self) -> Step:
         from botocore.exceptions import ClientError

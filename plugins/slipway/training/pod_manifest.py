@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+from slipway.core.kubernetes_values import millicores
 from slipway.core.pod_section import Pod
 from slipway.training.pod_job import PodJob
 from slipway.training.pod_outcome import MESSAGE_PATH
@@ -85,7 +86,7 @@ def _container(pod: Pod, job: PodJob) -> dict[str, Any]:
 
 def _environment(pod: Pod) -> dict[str, str]:
     """All that a library may want to write goes below /tmp; no more threads than the pod has processors."""
-    threads = str(_processors(pod.cpu))
+    threads = str(ceil(millicores(pod.cpu) / 1000))
     return {
         "HOME": _TMP,
         "TMPDIR": _TMP,
@@ -98,8 +99,3 @@ def _environment(pod: Pod) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _processors(cpu: str) -> int:
-    amount = float(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)
-    return max(1, ceil(amount))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.cncf.kubernetes.operators.pod import FoundMoreThanOnePodFailure, KubernetesPodOperator
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowException, AirflowNotFoundException
 
-from slipway.cluster.errors import translate
+from slipway.cluster.errors import TRAINING, translate
 from slipway.core.dataset import DatasetRef
 from slipway.core.errors import AbsentError, ConfigurationError, ConflictError, SlipwayError
 from slipway.core.model_file import Gate
@@ -155,7 +155,7 @@ class _PodOperator(KubernetesPodOperator):
         try:
             yield
         except (ApiException, HTTPError) as error:
-            raise _of_training(translate(error, failed, name)) from error
+            raise translate(error, failed, name, TRAINING) from error
         except FoundMoreThanOnePodFailure as error:
             fix = "Delete them (kubectl delete pod -l ...), then clear the task."
             raise ConflictError(failed, on=name, why=str(error), fix=fix) from error
@@ -165,12 +165,6 @@ class _PodOperator(KubernetesPodOperator):
         except (AirflowException, ConfigException) as error:
             fix = "Give it a kubeconfig, or in_cluster where Airflow runs in the cluster."
             raise ConfigurationError(failed, on=connection, why=str(error)[:400], fix=fix) from error
-
-
-def _of_training(error: SlipwayError) -> SlipwayError:
-    """The same error, with the model file's section and the Role of a training pod in its advice."""
-    fix = error.fix.replace("deploy.kubernetes", "train.pod").replace("rbac/role.yaml", "rbac/training.yaml")
-    return type(error)(error.failed, on=error.on, why=error.why, fix=fix)
 
 
 class TrainInPodOperator(_PodOperator):

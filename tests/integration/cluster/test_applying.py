@@ -73,7 +73,7 @@ def test_applying_and_pruning_do_what_the_plan_said_and_then_nothing(api: KubeAp
     assert applier.prune(declared) == ["Deployment/iris-canary"]
     assert applier.apply(declared) == []
     assert applier.prune(declared) == []
-    assert applier.plan(declared).is_empty
+    assert applier.plan(declared).summary == "0 to create, 0 to change, 0 to remove"
     assert applier.apply([made("Deployment", replicas=4), made("Service")]) == ["Deployment/iris"]
 
 
@@ -102,7 +102,7 @@ def test_what_belongs_to_somebody_else_is_not_touched_unless_told(
 def test_only_objects_with_both_our_labels_and_of_our_kinds_are_pruned(api: KubeApi, applier: Applier) -> None:
     api.put(path("Service", "other-model"), made("Service", "other-model", OWNERSHIP | {"slipway.dev/model": "iris2"}))
     api.put(path("Service", "by-hand"), made("Service", "by-hand", {"slipway.dev/model": "iris"}))
-    api.put(path("Job", "training"), made("Job", "training"))
+    api.put(path("Pod", "training"), made("Pod", "training"))
     api.put(path("Service", "iris-canary"), made("Service", "iris-canary"))
     assert applier.prune([]) == ["Service/iris-canary"]
     assert len(api.objects) == 3
@@ -116,7 +116,7 @@ def test_what_a_controller_made_for_our_gateway_is_left_to_it(api: KubeApi, appl
     api.put(path("Deployment", "iris-istio"), owned)
     api.put(path("Deployment", "iris-green"), ending)
     assert applier.prune([]) == []
-    assert applier.plan([]).is_empty
+    assert applier.plan([]).objects == ()
 
 
 def test_pruning_deletes_what_it_saw_and_not_what_has_replaced_it(api: KubeApi, applier: Applier) -> None:
@@ -128,9 +128,13 @@ def test_pruning_deletes_what_it_saw_and_not_what_has_replaced_it(api: KubeApi, 
 
 
 def test_optional_kinds_that_are_unknown_or_not_ours_to_list_are_skipped(api: KubeApi, applier: Applier) -> None:
-    api.unknown_kinds = {"httproutes", "gateways"}
-    said = 'ingresses is forbidden: User "jane" cannot list resource "ingresses" in API group "networking.k8s.io"'
-    api.on("GET", path("Ingress"), status(403, "Forbidden", f'{said} in the namespace "models"'))
+    api.unknown_kinds = {"httproutes"}
+    for kind, plural, group in (
+        ("Ingress", "ingresses", "networking.k8s.io"),
+        ("Gateway", "gateways", "gateway.networking.k8s.io"),
+    ):
+        said = f'{plural} is forbidden: User "jane" cannot list resource "{plural}" in API group "{group}"'
+        api.on("GET", path(kind), status(403, "Forbidden", f'{said} in the namespace "models"'))
     api.put(path("Service", "old"), made("Service", "old"))
     assert applier.prune([]) == ["Service/old"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from contextlib import aclosing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,16 +31,21 @@ def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str = "staging", **extra: 
     return ClusterHook(conn_id)
 
 
-def names(hook: ClusterHook) -> list[str]:
-    """Through either client."""
+def names(api: KubeApi, hook: ClusterHook) -> list[str]:
+    """As the one client lists them; the other can watch them."""
 
-    async def listed() -> list[str]:
-        async with hook.watching(NAMESPACE) as cluster:
-            assert await cluster.find("Deployment", "other") is None
-            return [str(one["metadata"]["name"]) for one in await cluster.list("Deployment")]
+    async def watch() -> None:
+        until = time.time() + 60
+        async with (
+            hook.watching(NAMESPACE) as cluster,
+            aclosing(cluster.changes("Deployment", until=until)) as changes,
+        ):
+            await anext(changes)
 
     found = [one["metadata"]["name"] for one in hook.cluster(NAMESPACE).list("Deployment")]
-    assert asyncio.run(listed()) == found
+    asyncio.run(watch())
+    listed = [request for request in api.requests("GET", "/deployments") if "watch" not in request.params]
+    assert [request.params["limit"] for request in listed] == ["250", "1"]  # the first client's, the second's
     return found
 
 
@@ -49,7 +56,7 @@ def test_making_the_hook_and_the_cluster_reads_no_connection_and_asks_nobody(api
 
 def test_the_content_of_a_kubeconfig(api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     api.put(IRIS, {})
-    assert names(connect(monkeypatch, kube_config=json.dumps(kubeconfig(api, "of-content")))) == ["iris"]
+    assert names(api, connect(monkeypatch, kube_config=json.dumps(kubeconfig(api, "of-content")))) == ["iris"]
     assert {request.headers["Authorization"] for request in api.asked} == {"Bearer of-content"}
 
 
@@ -57,7 +64,7 @@ def test_the_path_of_a_kubeconfig(api: KubeApi, monkeypatch: pytest.MonkeyPatch,
     api.put(IRIS, {})
     path = tmp_path / "config"
     path.write_text(json.dumps(kubeconfig(api, "of-path")))
-    assert names(connect(monkeypatch, kube_config_path=str(path))) == ["iris"]
+    assert names(api, connect(monkeypatch, kube_config_path=str(path))) == ["iris"]
     assert {request.headers["Authorization"] for request in api.asked} == {"Bearer of-path"}
 
 
@@ -145,4 +152,4 @@ def test_a_pod_uses_its_own_account(monkeypatch: pytest.MonkeyPatch, extra: dict
 @pytest.mark.usefixtures("in_a_pod")
 def test_a_connection_in_a_pod_still_goes_where_it_says(api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     api.put(IRIS, {})
-    assert names(connect(monkeypatch, kube_config=kubeconfig(api))) == ["iris"]
+    assert names(api, connect(monkeypatch, kube_config=kubeconfig(api))) == ["iris"]

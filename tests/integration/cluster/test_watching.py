@@ -13,10 +13,9 @@ import kmock
 import pytest
 from aiohttp import web
 
-from slipway.cluster.patience import Patience
 from slipway.cluster.watching import AsyncCluster
-from slipway.core.errors import ConfigurationError, DeniedError, UnavailableError
-from tests.kube_api import NAMESPACE, UNKNOWN_KIND, KubeApi, Reply, raw, status
+from slipway.core.errors import DeniedError
+from tests.kube_api import NAMESPACE, KubeApi, Reply, raw, status
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 FOREVER = 1e12
@@ -268,44 +267,3 @@ def test_a_cancelled_caller_ends_the_watch(api: KubeApi) -> None:
             assert await asyncio.to_thread(watches.gone.wait, 5)
 
     asyncio.run(scenario())
-
-
-def test_lists_are_read_as_the_other_cluster_does(api: KubeApi) -> None:
-    api.page_size = 2
-    for number in range(5):
-        api.put(f"{PODS}/iris-{number}", {"metadata": {"labels": LABELS}})
-    api.unknown_kinds = {"httproutes"}
-
-    async def scenario() -> None:
-        async with watching(api) as cluster:
-            pods = await cluster.list("Pod", LABELS)
-            assert [(pod["kind"], pod["metadata"]["name"]) for pod in pods] == [("Pod", f"iris-{n}") for n in range(5)]
-            assert await cluster.list("HTTPRoute") == []
-            assert (await cluster.find("Pod", "iris-3") or {})["metadata"]["name"] == "iris-3"
-            assert await cluster.find("Pod", "other") is None
-
-    asyncio.run(scenario())
-
-
-def test_an_unknown_kind_that_every_cluster_has_is_wrong(api: KubeApi) -> None:
-    api.on("GET", PODS, UNKNOWN_KIND)
-
-    async def scenario() -> None:
-        async with watching(api) as cluster:
-            await cluster.list("Pod")
-
-    with pytest.raises(ConfigurationError, match="no Pod"):
-        asyncio.run(scenario())
-
-
-def test_a_reading_that_is_throttled_past_its_patience_is_unavailable(api: KubeApi) -> None:
-    api.on("GET", f"{PODS}/iris-0", status(429, "TooManyRequests", "too many", headers={"Retry-After": "20"}))
-    slept = list[float]()
-
-    async def scenario() -> None:
-        async with watching(api, slept=slept, patience=Patience(10)) as cluster:
-            await cluster.find("Pod", "iris-0")
-
-    with pytest.raises(UnavailableError, match="429 too many"):
-        asyncio.run(scenario())
-    assert slept == []

@@ -11,7 +11,7 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.cluster.errors import missing_api, translate, translate_status
+from slipway.cluster.errors import TRAINING, missing_api, translate, translate_status
 from slipway.cluster.resources import RESOURCES
 from slipway.cluster.status import Status
 from slipway.core.errors import AbsentError, ConfigurationError, DeniedError, SlipwayError, UnavailableError
@@ -30,15 +30,37 @@ def forbidden(resource: str, group: str, namespace: str | None = "models", verb:
         (forbidden("deployments", "apps"), "role.yaml"),
         (forbidden("pods/portforward", ""), "role.yaml"),
         (forbidden("httproutes", "gateway.networking.k8s.io"), "gateway.yaml"),
+        (forbidden("gateways", "gateway.networking.k8s.io"), "own_gateway.yaml"),
         (forbidden("ingresses", "networking.k8s.io"), "ingress.yaml"),
         (forbidden("networkpolicies", "networking.k8s.io"), "role.yaml"),
-        (forbidden("jobs", "batch"), "training.yaml"),
     ],
 )
 def test_a_missing_permission_names_the_role_to_apply(status: Status, file: str) -> None:
     error = translate_status(status, "could not apply", "x")
     assert isinstance(error, DeniedError)
     assert f"kubectl apply -n models -f serving/k8s/rbac/{file}" in error.fix
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        forbidden("pods", ""),
+        Status(403, 'pods "m" is forbidden: exceeded quota: compute', "Forbidden"),
+        Status(403, 'pods "m" is forbidden: violates PodSecurity "restricted:latest": ...', "Forbidden"),
+        Status(404, 'namespaces "models" not found', "NotFound", {"kind": "namespaces", "name": "models"}),
+        Status(422, "Pod is invalid", "Invalid", {"causes": [{"field": "spec", "message": "no"}]}),
+        Status(400, "strict decoding error: unknown field", "BadRequest"),
+        Status(400, "bad request", "BadRequest"),
+    ],
+    ids=lambda status: status.message[:40],
+)
+def test_the_advice_for_a_training_pod_names_its_own_section_and_role(status: Status) -> None:
+    advice = translate_status(status, "could not train", "x", purpose=TRAINING).fix
+    assert "train.pod" in advice or "rbac/training.yaml" in advice
+    assert "deploy.kubernetes" not in advice
+    assert "serving/k8s" not in advice.replace("serving/k8s/rbac/training.yaml", "")
+    serving = translate_status(status, "could not apply", "x").fix
+    assert "deploy.kubernetes" in serving or "rbac/role.yaml" in serving
 
 
 def test_a_permission_of_the_whole_cluster_is_said_to_be_one() -> None:
@@ -52,7 +74,7 @@ def test_a_permission_of_the_whole_cluster_is_said_to_be_one() -> None:
         ("HTTPRoute", "Install the Gateway API"),
         ("Gateway", "or change deploy.kubernetes.expose to ingress or load_balancer"),
         ("Ingress", "change deploy.kubernetes.expose"),
-        ("PodDisruptionBudget", "Kubernetes 1.25 or newer"),
+        ("PodDisruptionBudget", "Kubernetes 1.30 or newer"),
     ],
 )
 def test_a_missing_api_says_what_to_install_or_change(kind: str, said: str) -> None:

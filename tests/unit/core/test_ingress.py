@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from slipway.core.ingress import lets_everyone_in
+from slipway.core.ingress import Cidr, lets_everyone_in
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,23 @@ def test_the_world_is_seen_however_it_is_cut(cidrs: list[str]) -> None:
 )
 def test_some_sources_are_not_the_world(cidrs: list[str]) -> None:
     assert not lets_everyone_in(cidrs)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "said"),
+    [
+        (
+            "203.0.113.7/24",
+            "CIDR notation: 203.0.113.0/24 for the whole network, or 203.0.113.7/32 for this address alone",
+        ),
+        (
+            "2001:db8::7/32",
+            "CIDR notation: 2001:db8::/32 for the whole network, or 2001:db8::7/128 for this address alone",
+        ),
+        ("office", "CIDR notation, such as 203.0.113.0/24"),
+        ("203.0.113.0/33", "CIDR notation, such as 203.0.113.0/24"),
+    ],
+)
+def test_what_is_no_network_is_said_with_what_may_be_meant(cidr: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TypeAdapter(Cidr).validate_python(cidr)

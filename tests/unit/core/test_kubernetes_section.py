@@ -106,7 +106,7 @@ BALANCER = "{expose: {load_balancer: {source_ranges: [203.0.113.0/24]}}}"
     [
         (
             "{namespace: Models}",
-            "deploy[0].kubernetes.namespace: found 'Models', allowed: text that matches ^[a-z0-9](",
+            "deploy[0].kubernetes.namespace: found 'Models', allowed: at most 63 lower-case letters, digits and '-', the first",
         ),
         ("{namespace: a.b}", "namespace: found 'a.b'"),
         (f"{{namespace: {'a' * 64}}}", "namespace: found 'aaa"),
@@ -116,7 +116,11 @@ BALANCER = "{expose: {load_balancer: {source_ranges: [203.0.113.0/24]}}}"
         ("{replica: 2}", "replica: found an unknown key, allowed: conn_id, namespace, replicas"),
         ("{replica: 2}", "(did you mean 'replicas'?)"),
         ("{workers: 65}", "workers: found 65, allowed: less than or equal to 64"),
-        ("{cpu: 2}", "cpu: found 2, allowed: text; put quotes around"),
+        ("{cpu: true}", "cpu: found True, allowed: text; put quotes around"),
+        ("{cpu: 0}", "cpu: found '0', allowed: text that matches"),
+        ("{cpu: -1.5}", "cpu: found '-1.5', allowed: text that matches"),
+        ("{cpu: .nan}", "cpu: found 'nan', allowed: text that matches"),
+        ("{cpu_limit: 0.0001}", "cpu_limit: found '0.0001', allowed: text that matches"),
         ("{cpu: 500M}", "cpu: found '500M', allowed: text that matches"),
         ("{cpu: 500M}", "(Request, e.g. 500m or 2; default: 250m for each worker)"),
         ("{cpu: '0.000'}", "cpu: found '0.000'"),
@@ -128,11 +132,24 @@ BALANCER = "{expose: {load_balancer: {source_ranges: [203.0.113.0/24]}}}"
         ("{memory: 512m}", "(Request and limit, e.g. 512Mi or 2Gi; default: 512Mi for each worker)"),
         ("{memory: 512}", "memory: found 512, allowed: text"),
         ("{memory: 512 Mi}", "memory: found '512 Mi'"),
-        ("{memory: 512Ki}", "allowed: memory of 16Mi or more, not 512Ki"),
+        ("{memory: 512Ki}", "kubernetes.memory: found '512Ki', allowed: 16Mi or more"),
+        (
+            "{autoscale: {minimum: 2, maximum: 5}}",
+            "autoscale.minimum: found an unknown key, allowed: maximum, cpu_percent (the least number is `replicas` of the",
+        ),
         ("{autoscale: {maximum: 2}}", "allowed: replicas < autoscale.maximum, not 2 >= 2"),
         ("{replicas: 5, autoscale: {maximum: 3}}", "allowed: replicas < autoscale.maximum, not 5 >= 3"),
         ("{autoscale: {maximum: 3, cpu_percent: 0}}", "autoscale.cpu_percent: found 0"),
         ("{autoscale: {}}", "autoscale.maximum: found nothing, allowed: a value, the key is required"),
+        (
+            "{strategy: canary}",
+            "strategy: found 'canary', allowed: {canary: {}} or {blue_green: {}}; leave strategy out for rolling",
+        ),
+        (
+            "{strategy: {rolling: {}}}",
+            "strategy.rolling: found an unknown key, allowed: canary, blue_green (leave strategy out for rolling)",
+        ),
+        ("{strategy: {blue-green: {}}}", "allowed: canary, blue_green (did you mean 'blue_green'?)"),
         ("{strategy: {}}", "strategy: found keys that do not go together, allowed: exactly one of canary, blue_green"),
         ("{strategy: {canary: {}, blue_green: {}}}", "allowed: exactly one of canary, blue_green"),
         ("{strategy: {canary: {steps: []}}}", "strategy.canary.steps: found [], allowed: at least 1 item"),
@@ -163,7 +180,14 @@ BALANCER = "{expose: {load_balancer: {source_ranges: [203.0.113.0/24]}}}"
         (INGRESS.replace("nginx", "nginx, issuer: a, tls_secret: b"), "allowed: issuer or tls_secret, not both"),
         (INGRESS.replace("nginx", "'nginx: {'"), "class_name: found 'nginx: {'"),
         (INGRESS.replace("nginx", "a" * 254), "class_name: found 'aaa"),
-        (BALANCER.replace("203.0.113.0/24", "203.0.113.1/24"), "source_ranges[0]: found '203.0.113.1/24', allowed: a "),
+        (
+            BALANCER.replace("203.0.113.0/24", "203.0.113.7/24"),
+            "source_ranges[0]: found '203.0.113.7/24', allowed: a network in CIDR notation: 203.0.113.0/24 for the",
+        ),
+        (
+            BALANCER.replace("203.0.113.0/24", "office"),
+            "source_ranges[0]: found 'office', allowed: a network in CIDR notation, such as 203.0.113.0/24",
+        ),
         (BALANCER.replace("203.0.113.0/24", ""), "source_ranges: found [], allowed: at least 1 item"),
         (
             BALANCER.replace("203.0.113.0/24", "0.0.0.0/0"),
@@ -187,6 +211,26 @@ def test_an_error_says_what_was_found_and_what_is_allowed(section: str, expected
         parse(section)
     assert expected in str(caught.value)
     assert str(caught.value).startswith("could not read the model file: x.yaml:7: deploy[0].kubernetes")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        BALANCER.replace("203.0.113.0/24", "203.0.113.7/24"),
+        "{strategy: canary}",
+        "{strategy: {rolling: {}}}",
+        "{strategy: {canary: {steps: [0]}}}",
+    ],
+)
+def test_one_mistake_is_one_error(section: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(section)
+    assert str(caught.value).count("found") == 1
+
+
+@pytest.mark.parametrize(("cpu", "text"), [(2, "2"), (0.5, "500m"), (2.0, "2"), (1.25, "1250m")])
+def test_processors_may_be_a_number(cpu: float, text: str) -> None:
+    assert parse(f"{{cpu: {cpu}, cpu_limit: {cpu}}}").resources[:2] == (text, text)
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,15 @@ def test_a_pod_needs_only_its_image() -> None:
     assert (pod.secret, pod.service_account, pod.pull_secret, pod.timeout_minutes) == (None, None, None, 120)
 
 
+def test_a_pod_s_processors_may_be_a_number() -> None:
+    for cpu in ("2", "0.5", "2.0"):
+        pod = parse_model_file(
+            FLIGHTS.replace("  seed: 0\n", POD.replace("}\n", f", cpu: {cpu}}}\n")), "x.yaml"
+        ).train.pod
+        assert pod is not None
+        assert pod.cpu == cpu
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -240,7 +249,13 @@ def test_a_pod_needs_only_its_image() -> None:
         ("}\n", ", memory: 2}\n", "train.pod.memory: found 2, allowed: text"),
         ("}\n", ", memory: 2GB}\n", "train.pod.memory: found '2GB', allowed: text that matches"),
         ("}\n", ', cpu: "0.0"}\n', "train.pod.cpu: found '0.0', allowed: text that matches"),
-        ("}\n", ", secret: Store_Login}\n", "train.pod.secret: found 'Store_Login', allowed: text that matches"),
+        ("}\n", ", secret: Store_Login}\n", "train.pod.secret: found 'Store_Login', allowed: lower-case letters"),
+        (
+            "}\n",
+            ", namespace: Models}\n",
+            "train.pod.namespace: found 'Models', allowed: at most 63 lower-case letters",
+        ),
+        ("}\n", ", memory: 1k}\n", "train.pod.memory: found '1k', allowed: 16Mi or more"),
         ("}\n", ", timeout_minutes: 0}\n", "train.pod.timeout_minutes: found 0, allowed: greater than 0"),
         ("}\n", ", gpu: 1}\n", "train.pod.gpu: found an unknown key, allowed: image, conn_id, namespace"),
     ],

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from slipway.core.model_file import ModelFile
 from slipway.network.endpoint import endpoints_of
 
@@ -89,6 +91,22 @@ def test_a_cluster_s_namespace_is_asked_once_for_what_the_model_needs_there() ->
         ("models", ["role", "gateway"]),
         ("training", ["training"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("expose", "parts"),
+    [
+        (None, ["role"]),
+        ({"gateway": {"host": "iris.example.com", "name": "public"}}, ["role", "gateway"]),
+        ({"gateway": {"host": "iris.example.com", "class_name": "envoy"}}, ["role", "gateway", "own_gateway"]),
+        ({"ingress": {"host": "iris.example.com", "class_name": "nginx"}}, ["role", "ingress"]),
+        ({"load_balancer": {"source_ranges": ["10.0.0.0/8"]}}, ["role"]),
+    ],
+)
+def test_the_roles_are_those_of_what_leads_to_the_service(expose: dict[str, object] | None, parts: list[str]) -> None:
+    image = {"repository": "registry.example.com/iris"}
+    declared = model(image=image, deploy=[{"kubernetes": {"expose": expose}}], access={"open": True})
+    assert endpoints_of(declared)[-1]["parts"] == parts
 
 
 def test_the_list_is_json_with_the_jinja_left_in() -> None:

@@ -30,7 +30,14 @@ _RUNTIME = re.compile(
     r"|create containerd container): |OCI runtime create failed: |runc create failed: |unable to start container process: "
     r"|error during container init: |failed to generate spec: )+"
 )
+ARCHITECTURE = "the image is of another processor architecture than the node"
+ARCHITECTURE_FIX = (
+    "Build the image for the architecture of the cluster's nodes (kubectl get nodes -L kubernetes.io/arch), or restrict the "
+    "pods to nodes of the image's by a nodeSelector in serving/k8s/deployment.yaml."
+)
+_WRONG_ARCHITECTURE = "exec format error"
 _FIXES = (
+    (_WRONG_ARCHITECTURE, ARCHITECTURE_FIX),
     (
         r"(?:configmap|secret) \"[^\"]*\" not found|couldn't find key|references non-existent",
         "Run the rollout again: it applies its ConfigMaps. Another one that serving/k8s/ names has to be there before.",
@@ -60,13 +67,19 @@ def find_config_failure(pod: Pod, container: Container) -> Failed | None:
     message = _message(container)
     if message is None or _PASSES.search(message) or _OUT_OF_MEMORY in message:
         return None
-    why = f"container {container.name} cannot be started: {bare_message(message) or container.waiting}"
+    hint = f"{ARCHITECTURE}: " if is_of_another_architecture(message) else ""
+    why = f"container {container.name} cannot be started: {hint}{bare_message(message) or container.waiting}"
     return Failed("ConfigError", pod.on, why, config_fix(message), pod.name)
 
 
 def was_out_of_memory_at_start(container: Container) -> bool:
     """Whether its memory limit was too low even for starting it."""
     return _OUT_OF_MEMORY in (_message(container) or "")
+
+
+def is_of_another_architecture(message: str) -> bool:
+    """Whether the node could not run the image's program at all."""
+    return _WRONG_ARCHITECTURE in message.lower()
 
 
 def config_fix(message: str) -> str:

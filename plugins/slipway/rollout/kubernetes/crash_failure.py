@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from slipway.rollout.kubernetes.config_failure import was_out_of_memory_at_start
+from slipway.rollout.kubernetes.config_failure import (
+    ARCHITECTURE,
+    ARCHITECTURE_FIX,
+    is_of_another_architecture,
+    was_out_of_memory_at_start,
+)
 from slipway.rollout.kubernetes.event import Events
 from slipway.rollout.kubernetes.failure import Failed
 from slipway.rollout.kubernetes.patience import Clock
@@ -19,7 +24,14 @@ _KILLED = (
     "may not stop when it is told to."
 )
 _LEAVE_COMMAND = "Leave command and args of serving/k8s/deployment.yaml and the image's ENTRYPOINT as they came."
-_FIXES = {0: _LEAVE_COMMAND, 126: _LEAVE_COMMAND, 127: _LEAVE_COMMAND, 137: _KILLED}
+_MAYBE_ARCHITECTURE = f"{_READ_LOG} If they say exec format error, {ARCHITECTURE}: {ARCHITECTURE_FIX}"
+_FIXES = {
+    0: _LEAVE_COMMAND,
+    126: _LEAVE_COMMAND,
+    127: _LEAVE_COMMAND,
+    137: _KILLED,
+    255: _MAYBE_ARCHITECTURE,
+}
 
 
 def find_memory_failure(pod: Pod, container: Container, clock: Clock) -> Failed | None:
@@ -45,11 +57,12 @@ def find_crash(pod: Pod, container: Container, events: Events, clock: Clock) -> 
     if ending is None or ending.is_out_of_memory or find_probe_kill(pod, container, events):
         return None
     last_words = _last_line(ending.message)
+    foreign = is_of_another_architecture(ending.message)
     why = (
-        f"container {container.name} ended {times(container.endings)} ({ending.said})"
+        f"container {container.name} ended {times(container.endings)} ({ARCHITECTURE if foreign else ending.said})"
         f"{f'; its last line: {last_words}' if last_words else ''}"
     )
-    fix = _FIXES.get(ending.exit_code or 0, _READ_LOG)
+    fix = ARCHITECTURE_FIX if foreign else _FIXES.get(ending.exit_code or 0, _READ_LOG)
     return Failed("CrashLoopBackOff", pod.on, why, fix, pod.name, container.name, previous=container.has_previous)
 
 

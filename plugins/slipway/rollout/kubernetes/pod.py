@@ -106,11 +106,6 @@ class Container:
         return find_time(self.status, "state", "running", "startedAt")
 
     @property
-    def has_ended(self) -> bool:
-        """Whether its run ended and the kubelet has not decided yet what follows."""
-        return field(self.status, "state", "terminated") is not None
-
-    @property
     def restarts(self) -> int:
         """How often it was started again."""
         return number(self.status, "restartCount")

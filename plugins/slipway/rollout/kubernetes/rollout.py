@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from slipway.cluster.api import MANAGER
 from slipway.rollout.kubernetes.api_object import (
     Json,
     condition,
@@ -19,11 +20,10 @@ from slipway.rollout.kubernetes.api_object import (
     owner_uids,
     text,
 )
+from slipway.rollout.kubernetes.names import VERSION_ID
 from slipway.rollout.kubernetes.pod import Pod
 
-VERSION_ID = "slipway.dev/version-id"
 _REVISION = "deployment.kubernetes.io/revision"
-_MANAGER = "slipway"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Rollout:
         ours = [
             find_time(entry, "time")
             for entry in objects(self.deployment, "metadata", "managedFields")
-            if (text(entry, "manager"), text(entry, "operation")) == (_MANAGER, "Apply")
+            if (text(entry, "manager"), text(entry, "operation")) == (MANAGER, "Apply")
             and not text(entry, "subresource")
         ]
         return max((time for time in ours if time), default=None)

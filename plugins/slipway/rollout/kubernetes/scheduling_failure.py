@@ -79,7 +79,6 @@ def decode(message: str) -> str:
 
 _PART_TEXTS = (
     (r"Insufficient (\S+)", r"too little free \1"),
-    (r"no nodes available", "Add nodes to the cluster."),
     (r"Too many pods", "no room for another pod"),
     (r"node\(s\) had untolerated taint(?:\(s\))? \{([^:}]+): *([^}]*)\}", r"tainted \1=\2"),
     (r"node\(s\) had untolerated taint\(s\)", "tainted"),

@@ -13,13 +13,17 @@ from slipway.rollout.kubernetes.manifests import Manifests
 from tests.unit.rollout.kubernetes.models import everything
 
 RBAC = serving_folder() / "k8s" / "rbac"
-ROLES = ("role", "gateway", "ingress", "training")
+ROLES = ("role", "gateway", "own_gateway", "ingress", "training")
 PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
 WRITE = {"get", "list", "create", "patch", "delete"}
 
 
+def documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()))
+
+
 def role(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((RBAC / f"{name}.yaml").read_text())
+    [found] = [each for each in documents(name) if each["kind"] == "Role"]
     return found
 
 
@@ -47,7 +51,11 @@ def written(**section: Any) -> set[tuple[str, str, str]]:
     [
         (None, ["role"]),
         ({"load_balancer": {"source_ranges": ["10.0.0.0/8"]}}, ["role"]),
-        ({"gateway": {"host": "a.example.com", "class_name": "eg", "issuer": "le"}}, ["role", "gateway"]),
+        (
+            {"gateway": {"host": "a.example.com", "class_name": "eg", "issuer": "le"}},
+            ["role", "gateway", "own_gateway"],
+        ),
+        ({"gateway": {"host": "a.example.com", "name": "public"}}, ["role", "gateway"]),
         ({"ingress": {"host": "a.example.com", "class_name": "nginx"}}, ["role", "ingress"]),
     ],
 )
@@ -73,13 +81,28 @@ def test_they_change_nothing_that_is_not_applied() -> None:
 
 
 def test_what_is_only_looked_at() -> None:
-    assert {grant for grant in grants("role") if grant[1] in {"pods", "pods/log", "pods/portforward", "events"}} == {
-        ("", "pods", "get"),
+    written_to = {resource for _, resource, verb in grants("role") if verb == "patch"}
+    assert {grant for grant in grants("role") if grant[1] not in written_to} == {
+        ("apps", "replicasets", "list"),
+        ("discovery.k8s.io", "endpointslices", "list"),
         ("", "pods", "list"),
         ("", "pods", "watch"),
         ("", "pods/log", "get"),
         ("", "pods/portforward", "get"),
         ("", "pods/portforward", "create"),
+        ("", "events", "list"),
+    }
+
+
+def test_only_pods_and_services_are_watched() -> None:
+    watched = {(name, resource) for name in ROLES for _, resource, verb in grants(name) if verb == "watch"}
+    assert watched == {("role", "pods"), ("role", "services"), ("training", "pods")}
+
+
+def test_training_makes_pods_and_nothing_else() -> None:
+    assert grants("training") == {
+        *(("", "pods", verb) for verb in ("create", "get", "list", "watch", "patch", "delete")),
+        ("", "pods/log", "get"),
         ("", "events", "list"),
     }
 
@@ -92,10 +115,14 @@ def test_no_secret_no_wildcard_and_no_way_to_more_rights(name: str) -> None:
     assert not words & {"escalate", "bind", "impersonate", "update", "deletecollection"}
 
 
-def test_every_role_is_bound_to_slipway_alone() -> None:
-    account, *bindings = yaml.safe_load_all((RBAC / "binding.yaml").read_text())
-    assert (account["kind"], account["automountServiceAccountToken"]) == ("ServiceAccount", False)
-    assert [each["roleRef"]["name"] for each in bindings] == [role(name)["metadata"]["name"] for name in ROLES]
-    for binding in bindings:
-        assert binding["kind"] == "RoleBinding"
-        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["metadata"]["name"]}]
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_is_bound_to_slipway_alone_and_the_optional_ones_by_their_own_file(name: str) -> None:
+    [account] = [each for each in documents("binding") if each["kind"] == "ServiceAccount"]
+    assert account["automountServiceAccountToken"] is False
+    [binding] = [each for each in documents("binding" if name == "role" else name) if each["kind"] == "RoleBinding"]
+    assert binding["roleRef"]["name"] == role(name)["metadata"]["name"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["metadata"]["name"]}]
+
+
+def test_there_is_no_other_file() -> None:
+    assert {path.stem for path in RBAC.glob("*")} == {*ROLES, "binding"}
