@@ -277,11 +277,11 @@ def verification_task(
     model: ModelFile, deployment: Deployment, rollout: BaseOperator, evaluate_model: EvaluateModelOperator, where: dict
 ) -> BaseOperator:
     """The golden rows, through the address that users have."""
-    bundle = evaluate_model.output
+    bundle, task_id = evaluate_model.output, "verify_endpoint" if len(model.deploy) == 1 else f"verify_{deployment.kind}"
     if deployment.kubernetes:
-        return kubernetes_tasks().verification_task(model, deployment.kubernetes, rollout, bundle, where)
+        return kubernetes_tasks().verification_task(task_id, model, deployment.kubernetes, rollout, bundle, where)
     return VerifyEndpointOperator(
-        task_id="verify_endpoint",
+        task_id=task_id,
         bundle=bundle,
         access=model.access,
         endpoint=f"{{{{ ti.xcom_pull(task_ids='{rollout.task_id}')['endpoint'] }}}}",

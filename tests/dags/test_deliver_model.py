@@ -247,3 +247,13 @@ def test_plan_steps_and_analyses_of_a_strategy_are_tasks_one_after_the_other(
     ]
     first = dag.get_task("undo.restore_security_group_1")
     assert {f"rollout.{name}" for name in rollout} <= first.upstream_task_ids  # whichever fails, all is undone
+
+
+def test_two_targets_have_a_verification_each(dags_folder: Path) -> None:
+    text = (ROOT / "dags/models/iris.yaml").read_text().replace("model: iris", "model: both")
+    image = "image: {repository: registry.example.com/models/both}\ndeploy:\n  - kubernetes: {namespace: models}\n"
+    (dags_folder / "models" / "both.yaml").write_text(text.replace("deploy:\n", image))
+    dags, errors = load(dags_folder)
+    assert not errors
+    verifications = [task for task in dags["deliver_both"].task_ids if task.startswith("verification.")]
+    assert sorted(verifications) == ["verification.verify_kubernetes", "verification.verify_process"]

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from slipway.core import errors
 from slipway.core.errors import RejectedError, SlipwayError
 from slipway.core.identity import sha256_hex
 from slipway.storage.object_store import ObjectStore
@@ -35,8 +34,8 @@ def result_message(result: dict[str, Any], store: Callable[[], ObjectStore]) -> 
 
 def error_message(error: SlipwayError) -> bytes:
     """The message of a job that failed as we know how; a cause too long for one loses its end."""
-    parts = {name: getattr(error, name) for name in _PARTS}
-    while len(message := _message(error={"class": type(error).__name__, **parts})) > MESSAGE_BYTES:
+    parts = error.as_json()
+    while len(message := _message(error=parts)) > MESSAGE_BYTES:
         longest = max(_PARTS, key=lambda name: len(parts[name]))
         parts[longest] = parts[longest][: len(parts[longest]) * 4 // 5] + "…"
     return message
@@ -55,7 +54,7 @@ def find_outcome(message: str, store: Callable[[], ObjectStore]) -> dict[str, An
     if not isinstance(outcome, dict) or outcome.get(_MARK) != 1:
         return None
     if "error" in outcome:
-        return _error(outcome["error"])
+        return SlipwayError.from_json(outcome["error"])
     return outcome["result"] if "result" in outcome else _stored(outcome["stored"], store())
 
 
@@ -63,13 +62,6 @@ def _message(**content: Any) -> bytes:
     return json.dumps({_MARK: 1, **content}, ensure_ascii=False, separators=(",", ":")).encode(
         errors="backslashreplace"
     )
-
-
-def _error(content: dict[str, str]) -> SlipwayError:
-    kind = getattr(errors, content["class"], None)
-    if not (isinstance(kind, type) and issubclass(kind, SlipwayError)):
-        kind = SlipwayError  # the image's Slipway is newer than ours
-    return kind(content["failed"], on=content["on"], why=content["why"], fix=content["fix"])
 
 
 def _stored(reference: dict[str, str], store: ObjectStore) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slipway.core import errors
 from slipway.core.errors import RolloutError, SlipwayError
 from slipway.verification.analysis import AnalysisRun
 
@@ -27,17 +26,12 @@ def as_event(run: AnalysisRun) -> dict[str, Any]:
 
 def error_as_event(error: SlipwayError) -> dict[str, Any]:
     """An error as JSON, ``{"error": {..}}``."""
-    said = {"failed": error.failed, "on": error.on, "why": error.why, "fix": error.fix}
-    return {"error": {"kind": type(error).__name__, **said}}
+    return {"error": error.as_json()}
 
 
 def find_error(event: Mapping[str, Any]) -> SlipwayError | None:
     """The error that an event holds, to be raised again."""
-    if "error" not in event:
-        return None
-    said = dict(event["error"])
-    kind: type[SlipwayError] = getattr(errors, said.pop("kind"))
-    return kind(said.pop("failed"), **said)
+    return SlipwayError.from_json(event["error"]) if "error" in event else None
 
 
 def table(event: Mapping[str, Any]) -> str:

@@ -50,11 +50,16 @@ def _analysis_task(task_id: str, shift: BaseOperator, analysis: Analysis, made: 
 
 
 def verification_task(
-    model: ModelFile, target: KubernetesTarget, rollout: BaseOperator, bundle: XComArg, where: dict[str, Any]
+    task_id: str,
+    model: ModelFile,
+    target: KubernetesTarget,
+    rollout: BaseOperator,
+    bundle: XComArg,
+    where: dict[str, Any],
 ) -> BaseOperator:
     """The golden rows, through the address that users have."""
     made = {"target": target, "access": model.access, "rollout": rollout.output, "bundle": bundle, **where}
-    return VerifyServiceOperator(task_id="verify_endpoint", **made)
+    return VerifyServiceOperator(task_id=task_id, **made)
 
 
 def restore_tasks(

@@ -111,7 +111,7 @@ class ClusterModel:
 
     def verify(self, version: Version, rollout: dict[str, Any]) -> dict[str, Any]:
         given = self.given(version)
-        del given["image"], given["decision"], given["run_id"]
+        del given["image"], given["decision"]
         return perform(VerifyServiceOperator(task_id="verify_endpoint", rollout=rollout, **given))  # type: ignore[no-any-return]
 
     def retire(self, rollout: dict[str, Any]) -> dict[str, Any]:
@@ -124,9 +124,8 @@ class ClusterModel:
     def restore(self) -> dict[str, Any]:
         """Undo this run's rollout, and the look at what it brought back."""
         restored = self.bring_back()
-        given = self.given()
-        del given["run_id"]
-        restored["verified"] = perform(VerifyServiceOperator(task_id="verify_restored", restored=restored, **given))
+        verify = VerifyServiceOperator(task_id="verify_restored", restored=restored, **self.given())
+        restored["verified"] = perform(verify)
         return restored
 
     def promote(self, version: Version) -> Release:
