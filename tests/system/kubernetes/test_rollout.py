@@ -47,7 +47,7 @@ def test_updates_and_a_way_back_to_release_n_minus_2_lose_no_request(
     one, two, three = versions
     model.deliver(one)
     host = f"{model.name}.{place.namespace}.svc"
-    with load(place.core, place.namespace, one.image, host, place.pull_secret) as clients:
+    with load(place, one.image, host) as clients:
         clients.wait_for_more()
         for version in (two, three):
             model.deliver(version)
@@ -69,7 +69,7 @@ def test_a_canary_takes_its_share_and_is_promoted(model: ClusterModel, versions:
     model.deliver(one)
     model.begin()
     host = f"{model.name}.{place.namespace}.svc"
-    with load(place.core, place.namespace, one.image, host, place.pull_secret) as clients:
+    with load(place, one.image, host) as clients:
         for percent in (10, 50):
             shifted = model.shift(two, percent)
             assert not shifted["skipped"]
