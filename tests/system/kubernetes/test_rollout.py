@@ -144,7 +144,7 @@ def test_a_field_that_somebody_else_keeps_is_named_and_left(
     assert model.served() == {short_digest(versions[1])}
 
 
-def test_the_roles_that_are_given_are_enough_and_none_of_their_verbs_is_idle(place: Place) -> None:
+def test_the_roles_that_are_given_are_enough_and_read_no_secret(place: Place) -> None:
     check_permissions(place.cluster, ["role"])
     needed = {(one.group, one.resource, one.subresource, one.verb) for one in needed_permissions(["role"])}
     assert ("", "secrets", "", "get") not in needed
