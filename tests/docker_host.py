@@ -48,7 +48,7 @@ def require_engine(*images: str) -> Any:
         try:
             client.images.get(image)
         except docker.errors.ImageNotFound:
-            miss(f"needs the image {image} (bash .ci/images)")
+            miss(f"needs the image {image} (docker pull {image}; where no registry can be reached: bash .ci/images)")
     return client
 
 

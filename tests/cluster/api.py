@@ -228,6 +228,8 @@ class Api(kmock.RawHandler):  # type: ignore[misc]
             raise StatusError(400, f"pod {pod['metadata']['name']} does not have a host assigned")
         if call.raw.headers.get("Upgrade", "").lower() != "websocket":
             raise StatusError(400, "Upgrade request required")
+        # A WebSocket is opened by a GET; since 1.35 the right to create is asked for, too.
+        self._authoriser.check(call.user, call.route.action("POST", {}))
         numbers = [int(port) for text in call.raw.query.getall("ports", []) for port in text.split(",")]
         return await portforward.serve(call.raw, numbers, lambda port: self.kubelet.open_port(pod, port))
 

@@ -15,7 +15,7 @@ from tests.bundle_maker import make_bundle
 from tests.docker_host import PYTHON_IMAGE, require_engine
 from tests.serving_images import serving_image
 from tests.system.kubernetes.model import ClusterModel, Version
-from tests.system.kubernetes.place import CONNECTION, Place, find_place
+from tests.system.kubernetes.place import CONNECTION, CONNECTION_VARIABLE, Place, check_architecture, find_place
 
 _numbers = itertools.count(1)
 
@@ -29,9 +29,7 @@ def engine() -> Any:
 @pytest.fixture(scope="session")
 def place(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with find_place(tmp_path_factory.mktemp("cluster")) as found:
-        if found.login:
-            user, _, password = found.login.partition(":")
-            engine.login(username=user, password=password, registry=found.registry.partition("/")[0])
+        check_architecture(found.core, engine.images.get(PYTHON_IMAGE).attrs["Architecture"])
         yield found
 
 
@@ -42,7 +40,8 @@ def make_version(engine: Any, place: Place, tmp_path_factory: pytest.TempPathFac
     def make(name: str, extra: str = "") -> Version:
         bundle = folder / name
         digest = make_bundle(bundle, name=name)
-        return Version(serving_image(engine, place.registry, bundle, digest, extra=extra), digest, bundle)
+        image = serving_image(engine, place.registry, bundle, digest, extra=extra, login=place.login)
+        return Version(image, digest, bundle)
 
     return make
 
@@ -54,15 +53,25 @@ def versions(make_version: Callable[[str], Version]) -> list[Version]:
 
 
 @pytest.fixture
-def model(place: Place, tmp_path: Path) -> Iterator[ClusterModel]:
+def connection(place: Place, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Its id; for this process and those that it starts, whatever tests before have done to the environment."""
+    from airflow.configuration import AIRFLOW_HOME
+
+    monkeypatch.setenv("AIRFLOW_HOME", AIRFLOW_HOME)
+    monkeypatch.setenv(CONNECTION_VARIABLE, place.connection)
+    return CONNECTION
+
+
+@pytest.fixture
+def model(place: Place, connection: str, tmp_path: Path) -> Iterator[ClusterModel]:
     target = KubernetesTarget(
-        conn_id=CONNECTION,
+        conn_id=connection,
         namespace=place.namespace,
         replicas=2,
         cpu="100m",
         memory="256Mi",
         pull_secret=place.pull_secret,
-        timeout_minutes=5,
+        timeout_minutes=10,
     )
     made = ClusterModel(f"Test-{os.getpid()}-{next(_numbers)}", tmp_path / "store", place.cluster, target)
     yield made

@@ -12,14 +12,19 @@ from slipway.cluster.api import Cluster
 from tests.system.kubernetes.model import ClusterModel, Version
 
 
-def roll_out_and_die(model: ClusterModel, version: Version, changes: int, seconds: float = 120) -> bool:
+def roll_out_and_die(model: ClusterModel, version: Version, changes: int, seconds: float = 600) -> bool:
     """Whether it died; False: it was through before."""
     elsewhere = replace(model, cluster=None, _runs=None)  # what it needs, it takes from its connection
     child = multiprocessing.get_context("spawn").Process(target=_roll_out, args=(elsewhere, version, changes))
     child.start()
-    child.join(seconds)
-    assert child.exitcode in {-signal.SIGKILL, 0}, child.exitcode
-    return child.exitcode != 0
+    try:
+        child.join(seconds)
+        ended = child.exitcode
+    finally:
+        child.kill()
+        child.join()
+    assert ended in {-signal.SIGKILL, 0}, f"exit code {ended}, or None: not in {seconds} s"
+    return ended != 0
 
 
 def _roll_out(model: ClusterModel, version: Version, changes: int) -> None:

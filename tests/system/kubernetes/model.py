@@ -167,8 +167,18 @@ class ClusterModel:
         """Kind and name of all that is ours and this model's."""
         labels = {"app.kubernetes.io/managed-by": "slipway", "slipway.dev/model": self.model}
         kinds = ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy")
-        kinds += ("ServiceAccount", "ConfigMap")
+        kinds += ("ServiceAccount", "ConfigMap", "Ingress")
         return {f"{kind} {item['metadata']['name']}" for kind in kinds for item in self.cluster.list(kind, labels)}
+
+    def settings(self) -> dict[str, Any]:
+        """All that is served with: the Deployment's and the Service's specification, and what stands in front of them."""
+        service = self.cluster.get("Service", self.name)["spec"]
+        ports = [(port["name"], port["port"], port["targetPort"]) for port in service["ports"]]
+        return {
+            "deployments": {name: self.cluster.get("Deployment", name)["spec"] for name in self.deployments()},
+            "service": (service["type"], service["selector"], ports),
+            "objects": self.everything(),
+        }
 
     def deployments(self) -> set[str]:
         return {name for kind, _, name in (item.partition(" ") for item in self.everything()) if kind == "Deployment"}

@@ -1,10 +1,18 @@
 """Where the tests of this folder run: a namespace of their own on the cluster that SLIPWAY_TEST_KUBECONFIG names.
 
-Slipway itself has nothing there but the Roles of serving/k8s/rbac/; only the tests, which make the namespace, may do more. The
-cluster pulls from SLIPWAY_TEST_REGISTRY (`host[:port][/path]`), to which this machine's Docker engine pushes; where the
-registry wants a log-in, SLIPWAY_TEST_REGISTRY_LOGIN is `user:password`. Nothing is assumed of nodes, ingress or DNS outside.
+Slipway itself has nothing there but the Roles of serving/k8s/rbac/; only the tests do more. `cluster-admin` is enough for the
+given kubeconfig. It makes and removes that namespace; in it roles and rolebindings (so that it must have every right that the
+Roles give), serviceaccounts with a token, secrets, configmaps, resourcequotas and pods, whose logs it reads; it patches
+deployments, reads gateways, and, if it may, lists the nodes.
 
-Without that variable the tests run on the stand-in of tests/cluster/, whose pods are containers of this machine's engine.
+The cluster pulls from SLIPWAY_TEST_REGISTRY (`host[:port][/path]`), to which this machine's Docker engine pushes; where the
+registry wants a log-in, SLIPWAY_TEST_REGISTRY_LOGIN is `user:password`. A registry that does not make repositories by itself
+must have `iris`, `models/canary-iris` and `models/slipway-serving` below that path. Images are of the engine's architecture,
+which some node must have. Nothing is assumed of the number of nodes, of ingress, or of DNS outside.
+SLIPWAY_TEST_GATEWAY_CLASS may name a GatewayClass whose Gateways pods can reach; without it that one test is skipped.
+
+Without SLIPWAY_TEST_KUBECONFIG the tests run on the stand-in of tests/cluster/, whose pods are containers of this machine's
+engine. That takes an engine and root; where one is missing they are skipped, and say which.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +35,15 @@ from tests.parts import miss
 
 RBAC = Path(__file__).parents[3] / "serving" / "k8s" / "rbac"
 CONNECTION = "kubernetes_of_the_tests"
+CONNECTION_VARIABLE = f"AIRFLOW_CONN_{CONNECTION.upper()}"
 PULL_SECRET = "registry-login"
+_TOKEN_SECONDS = 6 * 3600
+_GATEWAY_CLASS = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "GatewayClass",
+    "metadata": {"name": "stand-in"},
+    "spec": {"controllerName": "example.com/gateway-controller"},
+}
 
 
 @dataclass(frozen=True)
@@ -35,18 +51,22 @@ class Place:
     """A namespace, and who may do what in it.
 
     Attributes:
-        client: kubernetes' ApiClient with the rights of the kubeconfig.
+        client: kubernetes' ApiClient with the rights of the given kubeconfig.
         namespace: made for this run of the tests, and removed after it.
         registry: what names of images begin with.
-        login: of the registry, ``user:password``, or None.
+        login: of the registry, as `registry_login` gives it; None: it asks for none.
         cluster: the namespace with Slipway's rights, as its connection gives them.
+        connection: the Airflow connection with those rights, as JSON.
+        gateway_class: a GatewayClass to make Gateways of, if one is known.
     """
 
     client: Any
     namespace: str
     registry: str
-    login: str | None
+    login: dict[str, str] | None
     cluster: Cluster
+    connection: str
+    gateway_class: str | None
 
     @property
     def core(self) -> Any:
@@ -70,8 +90,17 @@ def find_place(folder: Path) -> Iterator[Place]:
     images = os.environ.get("SLIPWAY_TEST_REGISTRY")
     if images is None:
         miss("needs SLIPWAY_TEST_REGISTRY, from which the cluster of SLIPWAY_TEST_KUBECONFIG pulls")
-    with _namespace(_client(path), images, os.environ.get("SLIPWAY_TEST_REGISTRY_LOGIN"), folder, None) as place:
+    login = parse_login(images, os.environ.get("SLIPWAY_TEST_REGISTRY_LOGIN"))
+    with _place(Path(path).resolve(), folder, images, login, os.environ.get("SLIPWAY_TEST_GATEWAY_CLASS")) as place:
         yield place
+
+
+def parse_login(images: str, text: str | None) -> dict[str, str] | None:
+    """``user:password`` as a Docker engine wants to be told it; None: no log-in."""
+    if not text:
+        return None
+    user, _, password = text.partition(":")
+    return {"username": user, "password": password, "serveraddress": images.partition("/")[0]}
 
 
 @contextlib.contextmanager
@@ -80,37 +109,50 @@ def _stand_in(folder: Path) -> Iterator[Place]:
 
     with registry(folder / "registry") as images, docker_cluster(require_engine(), gateway=True) as stand_in:
         path = stand_in.cluster.kubeconfig(folder / "admin.yaml")
-        with _namespace(_client(str(path)), images.address, None, folder, stand_in.cluster) as place:
+        gateways = stand_in.store.create(_GATEWAY_CLASS)["metadata"]["name"]
+        with _place(path, folder, images.address, None, gateways, stand_in.cluster.token) as place:
             yield place
 
 
-def _client(path: str) -> Any:
+def _client(path: Path) -> Any:
     from kubernetes.config import new_client_from_config
 
-    return new_client_from_config(path)
+    return new_client_from_config(str(path))
 
 
 @contextlib.contextmanager
-def _namespace(client: Any, images: str, login: str | None, folder: Path, stand_in: Any) -> Iterator[Place]:
+def _place(
+    given: Path,
+    folder: Path,
+    images: str,
+    login: dict[str, str] | None,
+    gateway_class: str | None,
+    token: Callable[[str], str] | None = None,
+) -> Iterator[Place]:
+    """`token` makes one for a user; default: asked of the cluster."""
+    client, name = _client(given), f"slipway-test-{secrets.token_hex(4)}"
+    with namespace(client, name):
+        if login:
+            make_pull_secret(client, name, login)
+        user = grant(client, name)
+        made = token(user) if token else _token(client, name, user)
+        path = write_kubeconfig(given, folder / "slipway.yaml", name, made)
+        extra = {"kube_config_path": str(path), "namespace": name}
+        connection = json.dumps({"conn_type": "kubernetes", "extra": extra})
+        cluster = Cluster(_client(path), name, CONNECTION)
+        yield Place(client, name, images, login, cluster, connection, gateway_class)
+
+
+@contextlib.contextmanager
+def namespace(client: Any, name: str) -> Iterator[None]:
+    """A namespace that lets only pods of the standard *restricted* in."""
     from kubernetes.client import CoreV1Api
 
-    core, name = CoreV1Api(client), f"slipway-test-{secrets.token_hex(4)}"
-    strict = {"pod-security.kubernetes.io/enforce": "restricted"}
+    core, strict = CoreV1Api(client), {"pod-security.kubernetes.io/enforce": "restricted"}
     core.create_namespace({"metadata": {"name": name, "labels": strict}})
     try:
-        if login:
-            _make_pull_secret(core, name, images, login)
-        user = grant(client, name)
-        path = folder / "slipway.yaml"
-        if stand_in is not None:
-            stand_in.kubeconfig(path, user=user)
-        else:
-            _write_kubeconfig(client, path, name, user.rpartition(":")[2])
-        extra = {"kube_config_path": str(path), "namespace": name}
-        os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps({"conn_type": "kubernetes", "extra": extra})
-        yield Place(client, name, images, login, Cluster(_client(str(path)), name, CONNECTION))
+        yield
     finally:
-        os.environ.pop(f"AIRFLOW_CONN_{CONNECTION.upper()}", None)
         core.delete_namespace(name)
 
 
@@ -130,10 +172,8 @@ def grant(client: Any, namespace: str, *, without: tuple[str, str] | None = None
                 _create(core.create_namespaced_service_account, namespace, item)
                 user = f"system:serviceaccount:{namespace}:{item['metadata']['name']}"
             elif item["kind"] == "Role":
-                rules = [_less(rule, without) for rule in item["rules"]]
-                _create(
-                    rbac.create_namespaced_role, namespace, item | {"rules": [rule for rule in rules if rule["verbs"]]}
-                )
+                rules = [rule for given in item["rules"] for rule in _less(given, without)]
+                _create(rbac.create_namespaced_role, namespace, item | {"rules": rules})
             else:
                 for subject in item["subjects"]:
                     subject["namespace"] = namespace
@@ -141,10 +181,14 @@ def grant(client: Any, namespace: str, *, without: tuple[str, str] | None = None
     return user
 
 
-def _less(rule: dict[str, Any], without: tuple[str, str] | None) -> dict[str, Any]:
-    if without is None or without[1] not in rule["resources"]:
-        return rule
-    return rule | {"verbs": [verb for verb in rule["verbs"] if verb != without[0]]}
+def _less(rule: dict[str, Any], without: tuple[str, str] | None) -> list[dict[str, Any]]:
+    """The rule as one or two, without one verb on one of its resources; the others keep it."""
+    verb, resource = without or ("", "")
+    if resource not in rule["resources"]:
+        return [rule]
+    others = {"resources": [one for one in rule["resources"] if one != resource]}
+    parts = [rule | others, rule | {"resources": [resource], "verbs": [one for one in rule["verbs"] if one != verb]}]
+    return [part for part in parts if part["resources"] and part["verbs"]]
 
 
 def _create(create: Any, namespace: str, item: dict[str, Any]) -> None:
@@ -157,33 +201,67 @@ def _create(create: Any, namespace: str, item: dict[str, Any]) -> None:
             raise
 
 
-def _make_pull_secret(core: Any, namespace: str, images: str, login: str) -> None:
-    auth = {"auths": {images.partition("/")[0]: {"auth": base64.b64encode(login.encode()).decode()}}}
-    data = {".dockerconfigjson": json.dumps(auth)}
-    body = {"metadata": {"name": PULL_SECRET}, "type": "kubernetes.io/dockerconfigjson", "stringData": data}
-    core.create_namespaced_secret(namespace, body)
-
-
-def _write_kubeconfig(client: Any, path: Path, namespace: str, account: str) -> None:
-    """For that service account, with a token of its own that lapses with the tests."""
+def make_pull_secret(client: Any, namespace: str, login: dict[str, str]) -> None:
+    """A Secret with which the nodes pull from the registry."""
     from kubernetes.client import CoreV1Api
 
-    wanted = {"spec": {"expirationSeconds": 7200}}
-    token = CoreV1Api(client).create_namespaced_service_account_token(account, namespace, wanted).status.token
-    made, authority = client.configuration, {}
-    if made.ssl_ca_cert:
-        authority = {"certificate-authority-data": base64.b64encode(Path(made.ssl_ca_cert).read_bytes()).decode()}
-    server = {"server": made.host, **authority, **({} if made.verify_ssl else {"insecure-skip-tls-verify": True})}
-    path.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "c", "cluster": server}],
-                "users": [{"name": "u", "user": {"token": token}}],
-                "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
-                "current-context": "x",
-            }
+    data = {".dockerconfigjson": docker_config(login)}
+    body = {"metadata": {"name": PULL_SECRET}, "type": "kubernetes.io/dockerconfigjson", "stringData": data}
+    CoreV1Api(client).create_namespaced_secret(namespace, body)
+
+
+def docker_config(login: dict[str, str]) -> str:
+    """The log-in as `docker login` would keep it."""
+    auth = base64.b64encode(f"{login['username']}:{login['password']}".encode()).decode()
+    return json.dumps({"auths": {login["serveraddress"]: {"auth": auth}}})
+
+
+def _token(client: Any, namespace: str, user: str) -> str:
+    """A token of a service account, which lapses some time after the tests; a cluster may shorten it."""
+    from kubernetes.client import CoreV1Api
+
+    account, wanted = user.rpartition(":")[2], {"spec": {"expirationSeconds": _TOKEN_SECONDS}}
+    made = CoreV1Api(client).create_namespaced_service_account_token(account, namespace, wanted)
+    return str(made.status.token)
+
+
+def write_kubeconfig(given: Path, path: Path, namespace: str, token: str) -> Path:
+    """The given kubeconfig's current cluster, with all that is said of how it is reached, for the owner of a token."""
+    config = yaml.safe_load(given.read_text())
+    context = _named(config["contexts"], config["current-context"])["context"]
+    cluster = dict(_named(config["clusters"], context["cluster"])["cluster"])
+    if authority := cluster.get("certificate-authority"):
+        cluster["certificate-authority"] = str(given.parent / authority)  # as it stands there: relative to that file
+    ours = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
+        "current-context": "x",
+    }
+    path.touch(0o600)
+    path.write_text(yaml.safe_dump(ours))
+    return path
+
+
+def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(entry for entry in entries if entry["name"] == name)
+
+
+def check_architecture(core: Any, architecture: str) -> None:
+    """Skip, or fail in the gate, where no node can run images of this architecture; who may not list nodes goes on."""
+    from kubernetes.client.exceptions import ApiException
+
+    try:
+        nodes = core.list_node().items
+    except ApiException as error:
+        if error.status not in {401, 403}:
+            raise
+        return
+    found = {node.status.node_info.architecture for node in nodes if node.status.node_info}
+    if found and architecture not in found:
+        miss(
+            f"needs images for {' or '.join(sorted(found))}, which the cluster's nodes are: this machine's engine makes them "
+            f"for {architecture}; run the tests on a machine like the nodes, or add a node like this machine"
         )
-    )
-    path.chmod(0o600)

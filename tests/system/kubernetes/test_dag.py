@@ -15,6 +15,7 @@ from tests.system.conftest import Embedded
 from tests.system.kubernetes.place import CONNECTION, Place
 
 MODEL = "canary-iris"
+REGISTRY = "registry_of_the_tests"
 STRATEGY = "strategy: {canary: {steps: [50], analysis: {interval_seconds: 1, count: 2}}}"
 NEW_VERSION = ("max_iter: 1000", "max_iter: 900")
 
@@ -23,11 +24,11 @@ NEW_VERSION = ("max_iter: 1000", "max_iter: 900")
 def airflow(embedded: Embedded, place: Place) -> Iterator[Embedded]:
     """With a connection to the cluster, made as a person makes it in the UI."""
     embedded.command("demo", "iris")  # the example data is there from then on
-    connection = json.loads(os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"])
-    embedded.api.post(
-        "/connections",
-        {"connection_id": CONNECTION, "conn_type": "kubernetes", "extra": json.dumps(connection["extra"])},
-    )
+    connection = json.loads(place.connection)
+    connect(embedded, CONNECTION, conn_type="kubernetes", extra=json.dumps(connection["extra"]))
+    if place.login:
+        login = {"host": place.login["serveraddress"], "login": place.login["username"]}
+        connect(embedded, REGISTRY, conn_type="docker", password=place.login["password"], **login)
     yield embedded
     from slipway.cluster.applying import Applier
     from slipway.rollout.kubernetes.names import labels
@@ -35,9 +36,14 @@ def airflow(embedded: Embedded, place: Place) -> Iterator[Embedded]:
     Applier(place.cluster, labels(MODEL)).prune([])
 
 
+def connect(airflow: Embedded, conn_id: str, **fields: str) -> None:
+    airflow.api.post("/connections", {"connection_id": conn_id} | fields)
+
+
 def add(airflow: Embedded, place: Place, *more: tuple[str, str]) -> None:
-    image = f"{{repository: {place.registry}/models/{MODEL}, engine_conn_id: docker_default}}"
-    small = "replicas: 2, cpu: 100m, memory: 256Mi, timeout_minutes: 5"
+    login, secret = (f", conn_id: {REGISTRY}", f", pull_secret: {place.pull_secret}") if place.login else ("", "")
+    image = f"{{repository: {place.registry}/models/{MODEL}, engine_conn_id: docker_default{login}}}"
+    small = f"replicas: 2, cpu: 100m, memory: 256Mi, timeout_minutes: 10{secret}"
     target = f"kubernetes: {{conn_id: {CONNECTION}, namespace: {place.namespace}, {small}, {STRATEGY}}}"
     airflow.copy_model(
         MODEL, "iris", ("deploy:\n", f"image: {image}\ndeploy:\n"), ("process: {port: 0, workers: 1}", target), *more

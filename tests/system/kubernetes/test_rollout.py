@@ -47,7 +47,7 @@ def test_updates_and_a_way_back_to_release_n_minus_2_lose_no_request(
     one, two, three = versions
     model.deliver(one)
     host = f"{model.name}.{place.namespace}.svc"
-    with load(place.core, place.namespace, one.image, host, place.pull_secret) as clients:
+    with load(place, one.image, host) as clients:
         clients.wait_for_more()
         for version in (two, three):
             model.deliver(version)
@@ -69,7 +69,7 @@ def test_a_canary_takes_its_share_and_is_promoted(model: ClusterModel, versions:
     model.deliver(one)
     model.begin()
     host = f"{model.name}.{place.namespace}.svc"
-    with load(place.core, place.namespace, one.image, host, place.pull_secret) as clients:
+    with load(place, one.image, host) as clients:
         for percent in (10, 50):
             shifted = model.shift(two, percent)
             assert not shifted["skipped"]
@@ -144,7 +144,7 @@ def test_a_field_that_somebody_else_keeps_is_named_and_left(
     assert model.served() == {short_digest(versions[1])}
 
 
-def test_the_roles_that_are_given_are_enough_and_none_of_their_verbs_is_idle(place: Place) -> None:
+def test_the_roles_that_are_given_are_enough_and_read_no_secret(place: Place) -> None:
     check_permissions(place.cluster, ["role"])
     needed = {(one.group, one.resource, one.subresource, one.verb) for one in needed_permissions(["role"])}
     assert ("", "secrets", "", "get") not in needed
