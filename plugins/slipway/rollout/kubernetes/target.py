@@ -166,6 +166,8 @@ class ClusterEndpoint:
         changed = self._apply(services)
         if routes:
             self._wait_for_endpoints([service["metadata"]["name"] for service in services])
+        if routes and changed:
+            self._sleep(_SETTLE_SECONDS)  # proxies hear of endpoints a little later than we do
         return self._apply(routes) or changed
 
     def _wait_for_endpoints(self, services: list[str]) -> None:
