@@ -277,7 +277,10 @@ def verification_task(
     model: ModelFile, deployment: Deployment, rollout: BaseOperator, evaluate_model: EvaluateModelOperator, where: dict
 ) -> BaseOperator:
     """The golden rows, through the address that users have."""
-    bundle, task_id = evaluate_model.output, "verify_endpoint" if len(model.deploy) == 1 else f"verify_{deployment.kind}"
+    bundle, task_id = (
+        evaluate_model.output,
+        "verify_endpoint" if len(model.deploy) == 1 else f"verify_{deployment.kind}",
+    )
     if deployment.kubernetes:
         return kubernetes_tasks().verification_task(task_id, model, deployment.kubernetes, rollout, bundle, where)
     return VerifyEndpointOperator(
