@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from slipway.cluster.api import Cluster
 from slipway.cluster.labels import TRAFFIC
+from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Observed, Verdict, explain_timeout, judge
 from slipway.rollout.kubernetes.names import VERSION_ID, Track, deployment_name, object_name, track_labels
-from slipway.rollout.kubernetes.progress import Complete, Failed, Observed, Verdict, explain_timeout, judge
 from slipway.rollout.kubernetes.strategy import Situation, TrackState, Weights
 
 TRACKS: tuple[Track, ...] = ("main", "canary", "blue", "green")

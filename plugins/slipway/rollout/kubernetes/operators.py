@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from slipway.core.identity import short
 from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutOperator
 from slipway.rollout.kubernetes import strategy
+from slipway.rollout.kubernetes.judgement.wording import counted
 from slipway.rollout.kubernetes.strategy import Await, Ready, Skip
-from slipway.rollout.kubernetes.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

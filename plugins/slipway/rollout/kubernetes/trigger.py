@@ -13,9 +13,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from slipway.cluster.hook import ClusterHook
 from slipway.core.errors import SlipwayError, UnavailableError
 from slipway.release.ledger import Ledger
+from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Progressing
 from slipway.rollout.kubernetes.names import Track, labels, track_labels
 from slipway.rollout.kubernetes.observation import Observation
-from slipway.rollout.kubernetes.progress import Complete, Failed, Progressing
 
 if TYPE_CHECKING:
     from slipway.cluster.watching import AsyncCluster

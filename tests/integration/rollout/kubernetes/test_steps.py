@@ -9,8 +9,8 @@ import pytest
 
 from slipway.cluster.api import Cluster as Namespace
 from slipway.core.errors import ConfigurationError, RejectedError
+from slipway.rollout.kubernetes.judgement.wording import counted
 from slipway.rollout.kubernetes.observation import is_ready
-from slipway.rollout.kubernetes.wording import counted
 from tests.integration.rollout.kubernetes.conftest import Scripted
 from tests.system.kubernetes.model import ClusterModel, Version, short_digest
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from slipway.cluster.api import MANAGER
-from slipway.rollout.kubernetes.api_object import (
+from slipway.rollout.kubernetes.judgement.api_object import (
     Json,
     condition,
     field,
@@ -20,8 +20,8 @@ from slipway.rollout.kubernetes.api_object import (
     owner_uids,
     text,
 )
+from slipway.rollout.kubernetes.judgement.pod import Pod
 from slipway.rollout.kubernetes.names import VERSION_ID
-from slipway.rollout.kubernetes.pod import Pod
 
 _REVISION = "deployment.kubernetes.io/revision"
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slipway.rollout.kubernetes.config_failure import find_config_failure
-from slipway.rollout.kubernetes.crash_failure import find_crash, find_memory_failure
-from slipway.rollout.kubernetes.creation_failure import find_creation_failure
-from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.image_failure import find_image_failure
-from slipway.rollout.kubernetes.node_failure import find_losses, find_setup_failure
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.pod import Pod
-from slipway.rollout.kubernetes.probe_failure import find_probe_failure
-from slipway.rollout.kubernetes.rollout import Rollout
-from slipway.rollout.kubernetes.scheduling_failure import find_scheduling_failure
+from slipway.rollout.kubernetes.judgement.config_failure import find_config_failure
+from slipway.rollout.kubernetes.judgement.crash_failure import find_crash, find_memory_failure
+from slipway.rollout.kubernetes.judgement.creation_failure import find_creation_failure
+from slipway.rollout.kubernetes.judgement.event import Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.image_failure import find_image_failure
+from slipway.rollout.kubernetes.judgement.node_failure import find_losses, find_setup_failure
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.pod import Pod
+from slipway.rollout.kubernetes.judgement.probe_failure import find_probe_failure
+from slipway.rollout.kubernetes.judgement.rollout import Rollout
+from slipway.rollout.kubernetes.judgement.scheduling_failure import find_scheduling_failure
 
 
 def find_failures(rollout: Rollout, events: Events, clock: Clock) -> list[Failed]:

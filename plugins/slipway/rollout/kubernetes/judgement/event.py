@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from slipway.rollout.kubernetes.api_object import Json, field, find_number, find_time, text
-from slipway.rollout.kubernetes.patience import Clock
+from slipway.rollout.kubernetes.judgement.api_object import Json, field, find_number, find_time, text
+from slipway.rollout.kubernetes.judgement.patience import Clock
 
 _CONTAINER = re.compile(r"\{(.+)\}")
 _COMBINED = "(combined from similar events): "

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from slipway.rollout.kubernetes.api_object import Json, condition, find_time, number, text
-from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.refusal import Refusal, find_refusal
-from slipway.rollout.kubernetes.rollout import Rollout
-from slipway.rollout.kubernetes.wording import reference
+from slipway.rollout.kubernetes.judgement.api_object import Json, condition, find_time, number, text
+from slipway.rollout.kubernetes.judgement.event import Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.refusal import Refusal, find_refusal
+from slipway.rollout.kubernetes.judgement.rollout import Rollout
+from slipway.rollout.kubernetes.judgement.wording import reference
 
 
 @dataclass(frozen=True)

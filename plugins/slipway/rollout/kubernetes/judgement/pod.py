@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from slipway.rollout.kubernetes.api_object import (
+from slipway.rollout.kubernetes.judgement.api_object import (
     Json,
     condition,
     field,
@@ -16,8 +16,8 @@ from slipway.rollout.kubernetes.api_object import (
     objects,
     text,
 )
-from slipway.rollout.kubernetes.exit_code import exit_text
-from slipway.rollout.kubernetes.wording import reference
+from slipway.rollout.kubernetes.judgement.exit_code import exit_text
+from slipway.rollout.kubernetes.judgement.wording import reference
 
 _DAY_SECONDS = 24 * 60 * 60
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from slipway.rollout.kubernetes.api_object import condition, text
-from slipway.rollout.kubernetes.creation_failure import find_creation_failure
-from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.image_failure import WAITING as NO_IMAGE
-from slipway.rollout.kubernetes.patience import NONE, Clock
-from slipway.rollout.kubernetes.pod import Container, Pod
-from slipway.rollout.kubernetes.rollout import Rollout
-from slipway.rollout.kubernetes.scheduling_failure import decode
+from slipway.rollout.kubernetes.judgement.api_object import condition, text
+from slipway.rollout.kubernetes.judgement.creation_failure import find_creation_failure
+from slipway.rollout.kubernetes.judgement.event import Events
+from slipway.rollout.kubernetes.judgement.image_failure import WAITING as NO_IMAGE
+from slipway.rollout.kubernetes.judgement.patience import NONE, Clock
+from slipway.rollout.kubernetes.judgement.pod import Container, Pod
+from slipway.rollout.kubernetes.judgement.rollout import Rollout
+from slipway.rollout.kubernetes.judgement.scheduling_failure import decode
 
 
 def describe_activity(rollout: Rollout, events: Events, clock: Clock) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.rollout.kubernetes.progress import Complete, Failed, Observed, Progressing, Verdict, judge
-from tests.unit.rollout.kubernetes.recorded import all_recorded, snapshots
+from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Observed, Progressing, Verdict, judge
+from tests.unit.rollout.kubernetes.judgement.recorded import all_recorded, snapshots
 
 START = datetime.fromisoformat("2026-11-20T12:00:00Z")
 VERSION = "4f2a9c0e1b7d"

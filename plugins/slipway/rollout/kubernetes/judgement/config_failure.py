@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.pod import Container, Pod
-from slipway.rollout.kubernetes.wording import vendor_text
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.pod import Container, Pod
+from slipway.rollout.kubernetes.judgement.wording import vendor_text
 
 _WAITING = frozenset(
     {

@@ -1,6 +1,6 @@
 """What a cluster says of its objects during a rollout, in `statuses/`, and what is to be said of it.
 
-`PYTHONPATH=plugins python -m tests.unit.rollout.kubernetes.recorded` prints every failure with its text.
+`PYTHONPATH=plugins python -m tests.unit.rollout.kubernetes.judgement.recorded` prints every failure with its text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from slipway.rollout.kubernetes.progress import Complete, Failed, Observed, Progressing, Verdict, judge
+from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Observed, Progressing, Verdict, judge
 
 FOLDER = Path(__file__).parent / "statuses"
 VERDICTS = {"Progressing": Progressing, "Complete": Complete, "Failed": Failed}

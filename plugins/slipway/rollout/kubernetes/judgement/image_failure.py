@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from slipway.rollout.kubernetes.event import Event, Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.pod import Container, Pod
-from slipway.rollout.kubernetes.wording import vendor_text
+from slipway.rollout.kubernetes.judgement.event import Event, Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.pod import Container, Pod
+from slipway.rollout.kubernetes.judgement.wording import vendor_text
 
 BACK_OFF = frozenset({"ImagePullBackOff"})
 FIRST_TRY = frozenset({"ErrImagePull", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"})

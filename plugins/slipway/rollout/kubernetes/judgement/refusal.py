@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slipway.rollout.kubernetes.failure import Reason
-from slipway.rollout.kubernetes.wording import vendor_text
+from slipway.rollout.kubernetes.judgement.failure import Reason
+from slipway.rollout.kubernetes.judgement.wording import vendor_text
 
 _ASK = "Ask who runs it to let this workload through, or change serving/k8s/deployment.yaml as it asks."
 

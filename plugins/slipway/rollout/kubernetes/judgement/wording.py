@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from slipway.rollout.kubernetes.api_object import text
+from slipway.rollout.kubernetes.judgement.api_object import text
 
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"']+?(?=:?(?:[\s\"']|$))")

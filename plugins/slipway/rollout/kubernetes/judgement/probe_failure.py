@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from slipway.rollout.kubernetes.api_object import Json, condition, field, find_time, text
-from slipway.rollout.kubernetes.event import Event, Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.pod import Container, Pod
-from slipway.rollout.kubernetes.wording import duration, times, vendor_text
+from slipway.rollout.kubernetes.judgement.api_object import Json, condition, field, find_time, text
+from slipway.rollout.kubernetes.judgement.event import Event, Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.pod import Container, Pod
+from slipway.rollout.kubernetes.judgement.wording import duration, times, vendor_text
 
 _KILLED = re.compile(r"Container (\S+) failed (startup|liveness) probe, will be restarted")
 _ANSWER = re.compile(r"^(Startup|Readiness|Liveness) probe (?:failed|errored[^:]*|warning): ", re.IGNORECASE)

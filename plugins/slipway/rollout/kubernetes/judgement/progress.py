@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from slipway.rollout.kubernetes.activity import describe_activity
-from slipway.rollout.kubernetes.api_object import find_time, number, text
-from slipway.rollout.kubernetes.diagnosis import find_failures
-from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.failure import PRECEDENCE, Failed, Reason, worst
-from slipway.rollout.kubernetes.patience import NONE, Clock, Patience
-from slipway.rollout.kubernetes.rollout import Observed, Rollout
-from slipway.rollout.kubernetes.wording import counted, duration, reference
+from slipway.rollout.kubernetes.judgement.activity import describe_activity
+from slipway.rollout.kubernetes.judgement.api_object import find_time, number, text
+from slipway.rollout.kubernetes.judgement.diagnosis import find_failures
+from slipway.rollout.kubernetes.judgement.event import Events
+from slipway.rollout.kubernetes.judgement.failure import PRECEDENCE, Failed, Reason, worst
+from slipway.rollout.kubernetes.judgement.patience import NONE, Clock, Patience
+from slipway.rollout.kubernetes.judgement.rollout import Observed, Rollout
+from slipway.rollout.kubernetes.judgement.wording import counted, duration, reference
 
 __all__ = [
     "PRECEDENCE",

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 
 from slipway.core.errors import RolloutError
-from slipway.rollout.kubernetes.progress import (
+from slipway.rollout.kubernetes.judgement.progress import (
     PRECEDENCE,
     Complete,
     Failed,
@@ -24,7 +24,7 @@ from slipway.rollout.kubernetes.progress import (
     judge,
     worst,
 )
-from tests.unit.rollout.kubernetes.recorded import Recorded, all_recorded, merged, observed, snapshots, table
+from tests.unit.rollout.kubernetes.judgement.recorded import Recorded, all_recorded, merged, observed, snapshots, table
 
 NEW = "iris-6b9f7d4c55"
 POD = f"{NEW}-x2x4k"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from slipway.rollout.kubernetes.api_object import condition, find_time, text
-from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.pod import Pod
-from slipway.rollout.kubernetes.wording import vendor_text
+from slipway.rollout.kubernetes.judgement.api_object import condition, find_time, text
+from slipway.rollout.kubernetes.judgement.event import Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.pod import Pod
+from slipway.rollout.kubernetes.judgement.wording import vendor_text
 
 _NODES = re.compile(r"^(\d+)/(\d+) nodes are available: (.*?)\.?(?: preemption: .*)?$", re.DOTALL)
 _PARTS = re.compile(r", (?=\d+ |\w[^,]* (?:not found|unbound))")

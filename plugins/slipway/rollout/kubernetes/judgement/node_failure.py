@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slipway.rollout.kubernetes.api_object import text
-from slipway.rollout.kubernetes.config_failure import config_fix
-from slipway.rollout.kubernetes.event import Event, Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.pod import Pod
-from slipway.rollout.kubernetes.wording import counted, times, vendor_text
+from slipway.rollout.kubernetes.judgement.api_object import text
+from slipway.rollout.kubernetes.judgement.config_failure import config_fix
+from slipway.rollout.kubernetes.judgement.event import Event, Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.pod import Pod
+from slipway.rollout.kubernetes.judgement.wording import counted, times, vendor_text
 
 _CREATING = frozenset({"", "ContainerCreating", "PodInitializing"})
 _SETUP = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady", "FailedMapVolume")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from slipway.rollout.kubernetes.config_failure import (
+from slipway.rollout.kubernetes.judgement.config_failure import (
     ARCHITECTURE,
     ARCHITECTURE_FIX,
     is_of_another_architecture,
     was_out_of_memory_at_start,
 )
-from slipway.rollout.kubernetes.event import Events
-from slipway.rollout.kubernetes.failure import Failed
-from slipway.rollout.kubernetes.patience import Clock
-from slipway.rollout.kubernetes.pod import Container, Ending, Pod
-from slipway.rollout.kubernetes.probe_failure import find_probe_kill
-from slipway.rollout.kubernetes.wording import times, vendor_text
+from slipway.rollout.kubernetes.judgement.event import Events
+from slipway.rollout.kubernetes.judgement.failure import Failed
+from slipway.rollout.kubernetes.judgement.patience import Clock
+from slipway.rollout.kubernetes.judgement.pod import Container, Ending, Pod
+from slipway.rollout.kubernetes.judgement.probe_failure import find_probe_kill
+from slipway.rollout.kubernetes.judgement.wording import times, vendor_text
 
 _READ_LOG = (
     "Read the container's last lines: they name the error. Correct it (train.estimator and its module, serving/, the image's "

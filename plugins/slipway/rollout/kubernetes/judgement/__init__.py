@@ -1,0 +1,1 @@
+"""How a rollout stands, and why it fails: said from the objects of the cluster alone. Pure; `progress.judge` is the way in."""
