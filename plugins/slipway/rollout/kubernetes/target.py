@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from slipway.rollout.kubernetes.manifests import Manifests
 from slipway.rollout.kubernetes.names import TARGET, VERSION, VERSION_ID, Track, labels
 from slipway.rollout.kubernetes.observation import TRACKS, Observation
 from slipway.rollout.kubernetes.strategy import Action, Await, Deploy, Done, Ready, Route, Situation, Skip, Weights
-from slipway.rollout.kubernetes.version import ELSEWHERE, Version
+from slipway.rollout.kubernetes.version import ELSEWHERE, Version, parse_record
 
 Goal = Callable[[Situation], Action]
 _MOST_STEPS = 20
@@ -93,7 +92,7 @@ class ClusterEndpoint:
             return None
         annotations = deployment["metadata"].get("annotations", {})
         annotation = annotations.get(VERSION, "{}")
-        told = json.loads(annotation)
+        told = parse_record(annotation)
         return Serving(track, annotation, told.get("digest", ""), told.get("image", ""), annotations.get(TARGET))
 
     def version_id(self, version: Version) -> str:

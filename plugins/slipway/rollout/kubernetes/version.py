@@ -52,7 +52,7 @@ class Version:
         Raises:
             ConfigurationError: the text is no such record; somebody else wrote it.
         """
-        recorded = _parsed(text)
+        recorded = parse_record(text)
         if {name: type(value) for name, value in recorded.items()} != _RECORDED:
             raise ConfigurationError(
                 "could not read which version is in service",
@@ -76,7 +76,8 @@ def _asked_by(access: ServerAccess | None) -> dict[str, Any]:
     return asdict(access) if access else {"key_hashes": None}
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parse_record(text: str) -> dict[str, Any]:
+    """What `Version.annotation` wrote; {} where it is something else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
