@@ -84,7 +84,6 @@ def test_what_is_only_looked_at() -> None:
     written_to = {resource for _, resource, verb in grants("role") if verb == "patch"}
     assert {grant for grant in grants("role") if grant[1] not in written_to} == {
         ("apps", "replicasets", "list"),
-        ("discovery.k8s.io", "endpointslices", "list"),
         ("", "pods", "list"),
         ("", "pods", "watch"),
         ("", "pods/log", "get"),
