@@ -114,8 +114,10 @@ class RollOutOperator(EndpointOperator):
 class RestoreOperator(EndpointOperator):
     """Undo this run's rollout: the champion serves again, or nothing if there was no champion."""
 
+    handed_on: ClassVar[tuple[str, ...]] = ()  # what of `bring_back`'s result later tasks read
+
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns ``{"changed", "summary"}``, and where the champion was brought back what `bring_back` returned besides."""
+        """Returns ``{"changed", "summary"}``, and where the champion was brought back what is `handed_on`."""
         ledger = self.ledger()
         found = ledger.journal(self.run_id).find(self.step)
         if found is None:
@@ -125,7 +127,8 @@ class RestoreOperator(EndpointOperator):
         if found["champion"] is None:
             return self._say("stopped: there was no champion to return to", changed=self.stop())
         result = self.bring_back(found)
-        return result | self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
+        said = self._say(f"returned to the champion: {result['summary']}", changed=result["changed"])
+        return said | {name: result[name] for name in self.handed_on}
 
     def _not_ours(self, ledger: Ledger, found: dict[str, Any]) -> str | None:
         """Why the endpoint is no longer this run's to change, or None: then it has the turn."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from slipway.local import landing
 from slipway.rollout.kubernetes.names import object_name
 from tests.system.conftest import Embedded
 from tests.system.kubernetes.place import CONNECTION, Place
@@ -23,7 +24,7 @@ NEW_VERSION = ("max_iter: 1000", "max_iter: 900")
 @pytest.fixture(scope="module")
 def airflow(embedded: Embedded, place: Place) -> Iterator[Embedded]:
     """With a connection to the cluster, made as a person makes it in the UI."""
-    embedded.command("demo", "iris")  # the example data is there from then on
+    landing.lay("iris", embedded.profile.connection_to_cloud())  # the example data, and no release of iris
     connection = json.loads(place.connection)
     connect(embedded, CONNECTION, conn_type="kubernetes", extra=json.dumps(connection["extra"]))
     if place.login:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from slipway.cluster.api import Cluster
-from slipway.cluster.labels import TRAFFIC
+from slipway.cluster.labels import MODEL, TRACK, TRAFFIC
 from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Observed, Verdict, explain_timeout, judge
 from slipway.rollout.kubernetes.names import VERSION_ID, Track, deployment_name, object_name, track_labels
 from slipway.rollout.kubernetes.strategy import Situation, TrackState, Weights
@@ -62,6 +62,15 @@ class Observation:
         service = self._cluster.find("Service", self._name)
         pods = self._cluster.list("Pod", service["spec"]["selector"]) if service else []
         return sum(map(is_ready, pods))
+
+    def other_pods(self, track: Track) -> int:
+        """How many pods of the model's other tracks are not told to end yet."""
+        pods = self._cluster.list("Pod", {MODEL: self._model})
+        others = set(TRACKS) - {track}
+        return sum(
+            pod["metadata"].get("labels", {}).get(TRACK) in others and "deletionTimestamp" not in pod["metadata"]
+            for pod in pods
+        )
 
     def has_endpoints(self, service: str) -> bool:
         """Whether a Service leads to a pod that is ready."""

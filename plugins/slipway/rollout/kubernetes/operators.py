@@ -292,6 +292,8 @@ class RetirePreviousOperator(_KubernetesOperator):
 class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
     """Undo this run's rollout: the champion serves again, or nothing if there was none. No image is built."""
 
+    handed_on = ("champion", "key", "endpoint", "reach")
+
     def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:
         """Have the champion have all of the traffic, from its own pods where they still run."""
         from slipway.rollout.kubernetes.target import ClusterEndpoint

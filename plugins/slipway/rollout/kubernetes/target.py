@@ -197,7 +197,15 @@ class ClusterEndpoint:
         # What runs on reads the keys that it was started with.
         used = self._cluster.list("ConfigMap", labels(self._model)) if stays else []
         removed = self._prune([*around, workload, *used])
+        if removed:
+            self._wait_for_ends(track)
         return changed or bool(removed)
+
+    def _wait_for_ends(self, track: Track) -> None:
+        """Until the pods of removed Deployments are told to end: those of a canary have had their share of the Service."""
+        deadline = time.monotonic() + _ENDPOINT_SECONDS
+        while self.observation.other_pods(track) and time.monotonic() < deadline:
+            self._sleep(_LOOK_SECONDS)
 
     def _is_otherwise_the_same(self, live: dict[str, Any], version: Version) -> bool:
         """On the way back: pods of this version that were made with other keys or another file than there is now."""
