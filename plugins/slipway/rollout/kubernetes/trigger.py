@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -74,28 +75,29 @@ class RolloutTrigger(BaseTrigger):
         observation = Observation(await asyncio.to_thread(hook.cluster, self.namespace), self.model)
         try:
             async with hook.watching(self.namespace) as watched:
-                async for event in self._looks(watched, observation):
-                    yield TriggerEvent(event)
-                    return
-            event = await asyncio.to_thread(self._late, observation)
+                event = await self._decided(watched, observation)
+            event = event or await asyncio.to_thread(self._late, observation)
         except SlipwayError as error:
             event = {"state": "error", "error": error.as_json()}
         yield TriggerEvent(event)
 
-    async def _looks(self, watched: AsyncCluster, observation: Observation) -> AsyncIterator[dict[str, Any]]:
-        """The decision, once there is one."""
+    async def _decided(self, watched: AsyncCluster, observation: Observation) -> dict[str, Any] | None:
+        """How it ended, as soon as that is clear; None: the deadline has come."""
         kind, wanted = ("Pod", track_labels(self.model, self.track)) if self.track else ("Service", labels(self.model))
         said, renewed = "", time.monotonic()
-        async for _ in watched.changes(kind, wanted, until=self.deadline):
-            event, summary = await asyncio.to_thread(self._look, observation)
-            if event:
-                yield event
-            if summary != said:
-                self.log.info(summary)
-            said = summary
-            if time.monotonic() > renewed + _RENEW_SECONDS:
-                await asyncio.to_thread(self._renew)
-                renewed = time.monotonic()
+        # Closed here and not whenever it is collected: the watch within ends before its connection does.
+        async with aclosing(watched.changes(kind, wanted, until=self.deadline)) as changes:
+            async for _ in changes:
+                event, summary = await asyncio.to_thread(self._look, observation)
+                if event:
+                    return event
+                if summary != said:
+                    self.log.info(summary)
+                said = summary
+                if time.monotonic() > renewed + _RENEW_SECONDS:
+                    await asyncio.to_thread(self._renew)
+                    renewed = time.monotonic()
+        return None
 
     def _look(self, observation: Observation) -> tuple[dict[str, Any] | None, str]:
         """An API that does not answer for a while, as when a control plane is upgraded, is no reason to give up."""
