@@ -64,6 +64,10 @@ class EndpointOperator(BaseOperator):
         hashes = ApiKeyHook(self.access.conn_id).get_keys().hashes
         return ServerAccess(hashes, self.access.requests_per_second, self.access.burst)
 
+    def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:
+        self.log.info(summary)
+        return {"changed": changed, "summary": summary}
+
 
 class RollOutOperator(EndpointOperator):
     """Skips what the gate refused, takes the turn, writes down what was found, and brings the new version into service."""
@@ -150,7 +154,3 @@ class RestoreOperator(EndpointOperator):
     @abstractmethod
     def stop(self) -> bool:
         """Have nothing serve; returns whether anything did."""
-
-    def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:
-        self.log.info(summary)
-        return {"changed": changed, "summary": summary}

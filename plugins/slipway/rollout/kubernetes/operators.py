@@ -284,10 +284,6 @@ class RetirePreviousOperator(_KubernetesOperator):
         said = "removed the previous version" if changed else "there was no previous version"
         return self._say(said, changed=changed)
 
-    def _say(self, summary: str, *, changed: bool) -> dict[str, Any]:
-        self.log.info(summary)
-        return {"changed": changed, "summary": summary}
-
 
 class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
     """Undo this run's rollout: the champion serves again, or nothing if there was none. No image is built."""
