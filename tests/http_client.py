@@ -22,10 +22,12 @@ class Client(threading.Thread):
     def run(self) -> None:
         connection = http.client.HTTPConnection(self._host, timeout=30)
         while self.going:
+            began, kept = time.monotonic(), connection.sock is not None
             try:
                 self._ask_and_again(connection)
             except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
+                where = "a kept connection and a new one" if kept else "a new connection"
+                self.lost.append(f"{error!r} after {time.monotonic() - began:.3f} s on {where}, at {time.time():.3f}")
                 connection.close()
             if not self._keep_alive:
                 connection.close()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
+import socket
+import struct
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 
@@ -65,6 +70,7 @@ class TcpProxy:
         self._proxies.loop.call_soon_threadsafe(self._server.close)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        backend: Address | None = None
         try:
             head = await _read_head(reader) if self._http else b""
             host = _HOST.search(head)
@@ -74,14 +80,15 @@ class TcpProxy:
                 await self._refuse(writer)
                 return
             await _join((reader, writer), upstream, head)
-        except OSError:
-            writer.transport.abort()
+        except OSError as error:
+            _log.warning("a connection to %s was broken: %r", backend, error)
+            _reset(writer)
         finally:
             writer.close()
 
     async def _refuse(self, writer: asyncio.StreamWriter) -> None:
         if not self._http:
-            writer.transport.abort()
+            _reset(writer)
             return
         writer.write(UNAVAILABLE)
         await writer.drain()
@@ -101,11 +108,20 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes:
 
 async def _connect(backend: Address | None) -> Pair | None:
     if backend is None:
+        _log.warning("a connection was refused: no endpoint is ready")
         return None
     try:
         return await asyncio.open_connection(*backend)
-    except OSError:  # the pod has gone, and is still thought to be there
+    except OSError as error:  # the pod has gone, and is still thought to be there
+        _log.warning("a connection was refused by %s: %r", backend, error)
         return None
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection by RST: without SO_LINGER the kernel would send a FIN, as for an end that is meant."""
+    with contextlib.suppress(OSError):  # it is closed already
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def _join(client: Pair, upstream: Pair, head: bytes) -> None:

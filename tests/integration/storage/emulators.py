@@ -34,13 +34,15 @@ class OneAtATime:
 
 @contextmanager
 def aws() -> Iterator[str]:
-    """Moto on a free loopback port; yields its URL."""
+    """Moto on a free loopback port, empty: what it keeps, it keeps for the whole process; yields its URL."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     server._server.app = OneAtATime(server._server.app)  # type: ignore[union-attr, assignment]
     host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
     try:
-        yield f"http://{host}:{port}"
+        reset_aws(url)
+        yield url
     finally:
         server.stop()
 
