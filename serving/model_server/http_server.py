@@ -109,22 +109,37 @@ class HttpServer:
             trim()
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Take what has connected already, answer what has been asked, then close."""
-        for listener in self._listeners:
-            self._loop.remove_reader(listener)
-            while self._accept_one(listener):
-                pass
+        """Serve on for a moment for those who have not heard yet, answer what has been asked, then close."""
         self.draining = True
         patience, deadline = self.now() + DRAIN_LINGER_SECONDS, self.now() + timeout_seconds
-        while (self.connections or self._accepting) and self.now() < deadline:
-            # A client may have sent a request before it could know; it has a moment to arrive.
+        while self.now() < deadline:
             if self.now() > patience:
+                self._stop_listening()
                 for connection in [each for each in self.connections if each.is_idle()]:
                     connection.close()
+            if not (self.connections or self._accepting or self._accept_queued()):
+                break
             self.sweep()
             await asyncio.sleep(0.02)
+        self._stop_listening()
         self._threads.shutdown(wait=False, cancel_futures=True)
         getattr(self._app, "close", lambda: None)()
+
+    def _stop_listening(self) -> None:
+        """Take what has connected, and have the kernel refuse what comes later: it would wait for us in vain."""
+        self._accept_queued()
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+            listener.close()
+        self._listeners = []
+
+    def _accept_queued(self) -> bool:
+        """Take all that the kernel has queued; returns whether there was something."""
+        taken = 0
+        for listener in self._listeners:
+            while self._accept_one(listener):
+                taken += 1
+        return taken > 0
 
     def flush_soon(self) -> None:
         """Have the application answer what it has gathered, once the loop has read what has arrived."""
@@ -167,9 +182,8 @@ class HttpServer:
         return body_bytes <= QUICK_BYTES
 
     def _listen(self) -> None:
-        if not self.draining:
-            for listener in self._listeners:
-                self._loop.add_reader(listener, self._accept_one, listener)
+        for listener in self._listeners:
+            self._loop.add_reader(listener, self._accept_one, listener)
 
     def _accept_one(self, listener: socket.socket) -> bool:
         """One connection a turn of the loop: a busy worker leaves the next one to its siblings."""
