@@ -63,11 +63,19 @@ class TcpProxy:
         self._proxies = proxies
         self._choose = choose
         self._http = http
-        self._server = proxies.run(asyncio.start_server(self._carry, *address))
+        # asyncio itself keeps no hold of a stream's task once its client has gone: what is left of it, and of the connection
+        # to the backend, would be ended by the garbage collector, at any moment and in any thread.
+        self._carrying: set[asyncio.Task[None]] = set()
+        self._server = proxies.run(asyncio.start_server(self._begin, *address))
 
     def close(self) -> None:
         """New connections are refused; those that are open stay."""
         self._proxies.loop.call_soon_threadsafe(self._server.close)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry(reader, writer))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         backend: Address | None = None
@@ -126,9 +134,12 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 async def _join(client: Pair, upstream: Pair, head: bytes) -> None:
     upstream[1].write(head)
+    ways = [asyncio.create_task(_pour(client[0], upstream[1])), asyncio.create_task(_pour(upstream[0], client[1]))]
     try:
-        await asyncio.gather(_pour(client[0], upstream[1]), _pour(upstream[0], client[1]))
+        await asyncio.gather(*ways)
     finally:
+        for way in ways:
+            way.cancel()
         upstream[1].close()
 
 
