@@ -68,7 +68,7 @@ def test_what_a_locked_database_undid_is_asked_again(server: Server, api: Airflo
 
 def test_a_database_that_stays_locked_is_told(server: Server, api: AirflowApi) -> None:
     server.answers = [LOCKED]
-    with pytest.raises(UnavailableError, match="POST /api/v2/dags/d/dagRuns: .*Database error"):
+    with pytest.raises(UnavailableError, match=r"POST /api/v2/dags/d/dagRuns: .*Database error"):
         api.post("/dags/d/dagRuns", {})
     assert server.asked == 4
 
