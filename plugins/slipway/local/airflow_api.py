@@ -12,10 +12,10 @@ from typing import Any, cast
 from slipway.core.errors import AbsentError, ConflictError, DeniedError, RejectedError, SlipwayError, UnavailableError
 
 _TOKEN_SECONDS = 600  # well below the day that a token lives
-# Airflow's api-server may hold SQLite's one write lock in one request and wait for it in another, on the very thread that would
-# end the first, until the driver gives up after 5 s. Its answer then has this reason, and nothing was written.
-_ROLLED_BACK = "Database error"
-_ATTEMPTS = 4
+# The embedded profile's SQLite has one writer. Airflow gives up at once where a moment's wait would do, or after 5 s in which
+# its api-server waited for itself; its answer says one of these, and nothing was written.
+_LOCKED = ("locked", "Database error")
+_BUSY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 
 
@@ -69,20 +69,21 @@ class AirflowApi:
             headers["Authorization"] = f"Bearer {self._bearer()}"
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.url}{path}", data=data, headers=headers, method=method)
-        for attempt in range(1, _ATTEMPTS + 1):
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return cast("dict[str, Any]", json.load(answer))
             except urllib.error.HTTPError as error:
                 translated = _translated(f"{method} {path}", error)
-                if error.code != 500 or _ROLLED_BACK not in translated.why or attempt == _ATTEMPTS:
+                is_locked = error.code >= 500 and any(word in translated.why for word in _LOCKED)
+                if not is_locked or time.monotonic() > deadline:
                     raise translated from error
                 time.sleep(_PAUSE_SECONDS)
             except (OSError, ValueError) as error:
                 raise UnavailableError(
                     "could not ask Airflow", on=f"{self.url}{path}", why=str(error), fix="make status tells what runs."
                 ) from error
-        raise AssertionError("the last attempt returns or raises")
 
     def _bearer(self) -> str:
         if time.monotonic() > self._token_until:

@@ -19,7 +19,6 @@ from slipway.local.profile import Profile
 from slipway.release.ledger import Ledger
 
 TIMEOUT_SECONDS = 3600
-BUSY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,7 @@ def _create(api: AirflowApi, dag_id: str, span: Span) -> int | None:
     }
     if not api.post("/backfills/dry_run", body)["backfills"]:
         return None
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return int(api.post("/backfills", body)["id"])
-        except UnavailableError as error:
-            # The embedded profile's SQLite has one writer; Airflow gives up at once where a moment's wait would do.
-            if "locked" not in error.why or time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+    return int(api.post("/backfills", body)["id"])
 
 
 def _follow(api: AirflowApi, dag_id: str, backfill_id: int) -> None:
