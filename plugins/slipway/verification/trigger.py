@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from slipway.core.errors import SlipwayError, UnavailableError
-from slipway.release.ledger import Ledger
+from slipway.core.errors import SlipwayError
+from slipway.release.turn_keeper import TurnKeeper
 from slipway.storage.object_store import open_store
 from slipway.verification.analysis import AnalysisRun
 from slipway.verification.criteria import Criteria
@@ -24,40 +24,10 @@ from slipway.verification.verdict import as_event, error_as_event, line
 if TYPE_CHECKING:
     from slipway.verification.pods import PodReader
 
-RENEW_SECONDS = 300.0  # the turn's lease is 30 minutes
 POLL_SECONDS = 5.0  # between two looks at a public address
 
 
-class _TurnTrigger(BaseTrigger):
-    """Works in a run's turn, which stays that run's for as long as this takes."""
-
-    def __init__(self, *, store: str, store_conn_id: str | None, model: str, run_id: str) -> None:
-        super().__init__()
-        self.store, self.store_conn_id, self.model, self.run_id = store, store_conn_id, model, run_id
-        self._renew_at = float("-inf")
-
-    async def _pause(self, until: float) -> None:
-        """Sleep until that time of the monotonic clock, and see to it that the turn stays ours."""
-        while True:
-            if time.monotonic() >= self._renew_at:
-                await asyncio.to_thread(self._renew)
-                self._renew_at = time.monotonic() + RENEW_SECONDS
-            if (seconds := until - time.monotonic()) <= 0:
-                return
-            await asyncio.sleep(min(seconds, RENEW_SECONDS))
-
-    def _renew(self) -> None:
-        """Raises ConflictError: another run has the turn. A store that does not answer is asked again next time."""
-        try:
-            Ledger.open(self.store, self.model, self.store_conn_id).turn(self.run_id).require()
-        except UnavailableError as error:
-            self.log.warning("the turn was not renewed: %s", error)
-
-    def _golden(self, bundle: dict[str, str]) -> dict[str, Any]:
-        return get_golden(open_store(f"{self.store}/{self.model}", self.store_conn_id), bundle["key"], bundle["digest"])
-
-
-class AnalysisTrigger(_TurnTrigger):
+class AnalysisTrigger(TurnKeeper):
     """Fires what `verdict.as_event` makes of the run when it is decided, and of the error when it cannot be.
 
     Measurements are not kept over a restart of the triggerer: the analysis begins anew, which takes longer and is never wrong.
@@ -114,10 +84,10 @@ class AnalysisTrigger(_TurnTrigger):
                 self.log.info("%s", line(run.add(measurement).as_xcom()))
             if run.phase != "Running":
                 return run
-            await self._pause(due)
+            await self.sleep_until(due)
 
     def _meter(self, criteria: Criteria) -> Meter:
-        golden = GoldenRows(self._golden(self.bundle), self.bundle["digest"]) if criteria.golden_rows else None
+        golden = GoldenRows(_golden(self), self.bundle["digest"]) if criteria.golden_rows else None
         return Meter(self.pods(), criteria, golden=golden, api_key=api_key(self.access_conn_id))
 
     def pods(self) -> PodReader:
@@ -125,7 +95,7 @@ class AnalysisTrigger(_TurnTrigger):
         return cluster_pods(self.conn_id, self.namespace, self.labels)
 
 
-class PublicEndpointTrigger(_TurnTrigger):
+class PublicEndpointTrigger(TurnKeeper):
     """Fires ``{"rows": how many}`` when a public address answers the golden rows as training did.
 
     Until then it is looked at again and again; at the deadline it fires ``{"lag": {"part", "seen"}}``, what was missing last.
@@ -170,7 +140,7 @@ class PublicEndpointTrigger(_TurnTrigger):
         yield TriggerEvent(event)
 
     async def _wait(self) -> dict[str, Any]:
-        golden = await asyncio.to_thread(self._golden, self.bundle)
+        golden = await asyncio.to_thread(_golden, self)
         key, said = await asyncio.to_thread(api_key, self.access_conn_id), ""
         while True:
             lag = await asyncio.to_thread(find_lag, golden, self.bundle["digest"], self.endpoint, key)
@@ -181,7 +151,12 @@ class PublicEndpointTrigger(_TurnTrigger):
             if lag.seen != said:
                 self.log.info("not yet: %s", lag.seen)
             said = lag.seen
-            await self._pause(time.monotonic() + min(seconds, POLL_SECONDS))
+            await self.sleep_until(time.monotonic() + min(seconds, POLL_SECONDS))
+
+
+def _golden(trigger: AnalysisTrigger | PublicEndpointTrigger) -> dict[str, Any]:
+    bundle, store = trigger.bundle, open_store(f"{trigger.store}/{trigger.model}", trigger.store_conn_id)
+    return get_golden(store, bundle["key"], bundle["digest"])
 
 
 def cluster_pods(conn_id: str, namespace: str, labels: dict[str, str]) -> PodReader:

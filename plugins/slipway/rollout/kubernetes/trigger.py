@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
 from slipway.cluster.hook import ClusterHook
 from slipway.core.errors import SlipwayError, UnavailableError
-from slipway.release.ledger import Ledger
+from slipway.release.turn_keeper import TurnKeeper
 from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Progressing
 from slipway.rollout.kubernetes.names import Track, labels, track_labels
 from slipway.rollout.kubernetes.observation import Observation
@@ -21,10 +20,8 @@ from slipway.rollout.kubernetes.observation import Observation
 if TYPE_CHECKING:
     from slipway.cluster.watching import AsyncCluster
 
-_RENEW_SECONDS = 300.0  # the turn's lease is 30 minutes
 
-
-class RolloutTrigger(BaseTrigger):
+class RolloutTrigger(TurnKeeper):
     """Fires once with how the wait ended.
 
     ``{"state": "complete"}``, ``{"state": "failed", "failure": {..}}`` (the fields of `progress.Failed`) as soon as it is clear
@@ -58,8 +55,7 @@ class RolloutTrigger(BaseTrigger):
         began: float,
         deadline: float,
     ) -> None:
-        super().__init__()
-        self.store, self.store_conn_id, self.model, self.run_id = store, store_conn_id, model, run_id
+        super().__init__(store=store, store_conn_id=store_conn_id, model=model, run_id=run_id)
         self.conn_id, self.namespace, self.track = conn_id, namespace, track
         self.version_id, self.began, self.deadline = version_id, began, deadline
 
@@ -84,7 +80,7 @@ class RolloutTrigger(BaseTrigger):
     async def _decided(self, watched: AsyncCluster, observation: Observation) -> dict[str, Any] | None:
         """How it ended, as soon as that is clear; None: the deadline has come."""
         kind, wanted = ("Pod", track_labels(self.model, self.track)) if self.track else ("Service", labels(self.model))
-        said, renewed = "", time.monotonic()
+        said = ""
         # Closed here and not whenever it is collected: the watch within ends before its connection does.
         async with aclosing(watched.changes(kind, wanted, until=self.deadline)) as changes:
             async for _ in changes:
@@ -94,9 +90,7 @@ class RolloutTrigger(BaseTrigger):
                 if summary != said:
                     self.log.info(summary)
                 said = summary
-                if time.monotonic() > renewed + _RENEW_SECONDS:
-                    await asyncio.to_thread(self._renew)
-                    renewed = time.monotonic()
+                await self.keep_turn()
         return None
 
     def _look(self, observation: Observation) -> tuple[dict[str, Any] | None, str]:
@@ -117,13 +111,6 @@ class RolloutTrigger(BaseTrigger):
         if self.track is None:
             return {"state": "no address"}
         return _event(observation.explain_timeout(self.track, self.version_id, self.deadline - self.began))
-
-    def _renew(self) -> None:
-        """Raises ConflictError: another run has the turn. A store that does not answer is asked again next time."""
-        try:
-            Ledger.open(self.store, self.model, self.store_conn_id).turn(self.run_id).require()
-        except UnavailableError as error:
-            self.log.warning("the turn was not renewed: %s", error)
 
 
 def _event(verdict: Complete | Failed) -> dict[str, Any]:
