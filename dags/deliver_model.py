@@ -41,7 +41,6 @@ from airflow.sdk import DAG, Asset, ParamsDict, TaskGroup, TriggerRule, chain, g
 
 from slipway.dataset.operators import StoreDatasetOperator
 from slipway.firewall.operators import RestoreSecurityGroupOperator, SyncSecurityGroupOperator
-from slipway.image.operators import BuildImageOperator, EnsureBaseImageOperator, VerifyImageOperator
 from slipway.network.endpoint import endpoints_of
 from slipway.network.operators import CheckEndpointOperator
 from slipway.release.operators import (
@@ -50,29 +49,23 @@ from slipway.release.operators import (
     ReturnTurnOperator,
     TakeTurnOperator,
 )
-from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
-from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
 from slipway.training.operators import CompareModelsOperator, EvaluateModelOperator, TrainModelOperator
-from slipway.verification.operators import VerifyEndpointOperator
 from slipway.wiring.catalogue import Catalogue
 from slipway.wiring.dataset_uri import dataset_uri_template
 from slipway.wiring.defaults import default_args
+from slipway.wiring.image_tasks import image_of, image_tasks
 from slipway.wiring.import_error import broken_dag
 from slipway.wiring.schedule import schedule_of
+from slipway.wiring.target_tasks import restore_tasks, retirement_tasks, rollout_tasks, verification_task
 from slipway.wiring.trigger_form import trigger_form
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from airflow.sdk import BaseOperator
 
-    from airflow.sdk import BaseOperator, XComArg
-
-    from slipway.core.deploy_section import Deployment
     from slipway.core.model_file import ModelFile
 
 # A partition is the run's key, or else the end of its data interval.
 PARTITION = "{{ dag_run.partition_key or (data_interval_end if data_interval_end is defined else dag_run.run_after) }}"
-TARGETS = {"process": RollOutProcessOperator, "docker": RollOutDockerOperator}
-UNDO = {"process": RestoreProcessOperator, "docker": RestoreDockerOperator}
 MODELS = Path(__file__).parent / "models"
 
 
@@ -144,7 +137,7 @@ def deliver_model(model: ModelFile) -> DAG:
             approvals = approval_tasks(model, decide_release, run)
 
         with group("image", model.image):
-            images = image_tasks(model, evaluate_model, decide_release, run)
+            images = image_tasks(model, evaluate_model.output, decide_release.output, run)
 
         with group("rollout", model.deploy):
             given = {
@@ -164,7 +157,7 @@ def deliver_model(model: ModelFile) -> DAG:
 
         with group("verification", model.deploy):
             verifications = [
-                verification_task(model, deployment, rollout, evaluate_model, where)
+                verification_task(model, deployment, rollout, evaluate_model.output, where)
                 for deployment, rollout in zip(model.deploy, rollouts, strict=True)
             ]
 
@@ -224,101 +217,9 @@ def approval_tasks(model: ModelFile, decide_release: DecideReleaseOperator, run:
     return [ApproveReleaseOperator(task_id="approve_release", decision=decide_release.output, **run)]
 
 
-def image_tasks(
-    model: ModelFile, evaluate_model: BaseOperator, decide_release: DecideReleaseOperator, run: dict
-) -> list[BaseOperator]:
-    """Base, image and the look at its signature, for what the model file says about images."""
-    if model.image is None:
-        return []
-    made = {
-        "image": model.image,
-        "bundle": evaluate_model.output,
-        "decision": decide_release.output,
-        **run,
-    }
-    ensure_base_image = EnsureBaseImageOperator(task_id="ensure_base_image", **made)
-    build_image = BuildImageOperator(
-        task_id="build_image", base=ensure_base_image.output, description=model.description, **made
-    )
-    if model.image.signing_conn_id is None:
-        return [ensure_base_image, build_image]
-    return [
-        ensure_base_image,
-        build_image,
-        VerifyImageOperator(task_id="verify_image", built=build_image.output, **made),
-    ]
-
-
-def image_of(images: list[BaseOperator]) -> XComArg | None:
-    """What build_image returned."""
-    return images[1].output if images else None
-
-
 def chain_of(steps: list[list[BaseOperator]]) -> list[BaseOperator]:
     """One target after the other."""
     return [task for tasks in steps for task in tasks]
-
-
-def rollout_tasks(model: ModelFile, deployment: Deployment, given: dict) -> list[BaseOperator]:
-    """The tasks that bring a model into service on one target; the last one's result says where."""
-    if deployment.kubernetes:
-        return kubernetes_tasks().rollout_tasks(model, deployment.kubernetes, given)
-    return [target_task(TARGETS, model, deployment, "roll_out", given)]
-
-
-def restore_tasks(model: ModelFile, deployment: Deployment, where: dict, run: dict) -> list[BaseOperator]:
-    """The tasks that bring the champion back into service on one target."""
-    if deployment.kubernetes:
-        return kubernetes_tasks().restore_tasks(model, deployment.kubernetes, where, run)
-    return [target_task(UNDO, model, deployment, "restore", run)]
-
-
-def verification_task(
-    model: ModelFile, deployment: Deployment, rollout: BaseOperator, evaluate_model: EvaluateModelOperator, where: dict
-) -> BaseOperator:
-    """The golden rows, through the address that users have."""
-    bundle, task_id = (
-        evaluate_model.output,
-        "verify_endpoint" if len(model.deploy) == 1 else f"verify_{deployment.kind}",
-    )
-    if deployment.kubernetes:
-        return kubernetes_tasks().verification_task(task_id, model, deployment.kubernetes, rollout, bundle, where)
-    return VerifyEndpointOperator(
-        task_id=task_id,
-        bundle=bundle,
-        access=model.access,
-        endpoint=f"{{{{ ti.xcom_pull(task_ids='{rollout.task_id}')['endpoint'] }}}}",
-        **where,
-    )
-
-
-def retirement_tasks(model: ModelFile, rollouts: list[BaseOperator], run: dict) -> list[BaseOperator]:
-    """What may go once the run was promoted."""
-    return [
-        task
-        for deployment, rollout in zip(model.deploy, rollouts, strict=True)
-        if deployment.kubernetes
-        for task in kubernetes_tasks().retirement_tasks(model, deployment.kubernetes, rollout, run)
-    ]
-
-
-def kubernetes_tasks() -> ModuleType:
-    """Imported for the models that need it: the page on which a person answers takes long to import."""
-    from slipway.wiring import kubernetes_tasks
-
-    return kubernetes_tasks
-
-
-def target_task(
-    kinds: dict[str, Any], model: ModelFile, deployment: Deployment, verb: str, given: dict
-) -> BaseOperator:
-    """The task that brings a model into service on one target, or undoes that; an image is only a container's concern."""
-    kind = deployment.kind
-    if kind == "docker":
-        given = {**given, "registry_conn_id": model.image.conn_id}
-    else:
-        given = {name: value for name, value in given.items() if name != "image"}
-    return kinds[kind](task_id=f"{verb}_{kind}", target=getattr(deployment, kind), access=model.access, **given)
 
 
 def security_groups(model: ModelFile) -> list:
