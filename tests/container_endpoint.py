@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slipway.containers.engine_hook import DockerEngineHook
-from slipway.rollout.docker_engine import DockerEngine
-from slipway.rollout.docker_spec import ProxySpec, ServerSpec
-from slipway.rollout.docker_target import ContainerEndpoint, DockerServing
+from slipway.rollout.docker.engine import DockerEngine
+from slipway.rollout.docker.spec import ProxySpec, ServerSpec
+from slipway.rollout.docker.target import ContainerEndpoint, DockerServing
 from tests.docker_host import ENGINE_URL, NGINX_IMAGE, free_port
 
 BODY = json.dumps({"features": [5.1, 3.5, 1.4, 0.2]})

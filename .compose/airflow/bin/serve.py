@@ -19,8 +19,8 @@ from types import FrameType
 import psutil
 
 from slipway.core.errors import SlipwayError
-from slipway.rollout.listening import Listening
-from slipway.rollout.process import ProcessTarget
+from slipway.rollout.process.listening import Listening
+from slipway.rollout.process.target import ProcessTarget
 
 SERVED = Path(os.environ["SLIPWAY_HOME"]) / "serving"
 SCRAPE = Path("/opt/airflow/scrape")

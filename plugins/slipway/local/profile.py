@@ -116,7 +116,7 @@ class Profile:
         return [service for service in self.services() if stand_in or service.name != "cloud"]
 
     def _stop_served_models(self) -> list[str]:
-        from slipway.rollout.process import ProcessTarget
+        from slipway.rollout.process.target import ProcessTarget
 
         folders = sorted(path for path in self.layout.serving.glob("*") if path.is_dir())
         return [f"served model {folder.name}" for folder in folders if ProcessTarget(folder).stop()]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from slipway.core.model_file import Access
     from slipway.core.release import Release
-    from slipway.rollout.server_command import ServerAccess
+    from slipway.rollout.served import ServerAccess
 
 
 class EndpointOperator(BaseOperator):
@@ -59,7 +59,7 @@ class EndpointOperator(BaseOperator):
         if self.access.open:
             return None
         from slipway.access.hook import ApiKeyHook
-        from slipway.rollout.server_command import ServerAccess
+        from slipway.rollout.served import ServerAccess
 
         hashes = ApiKeyHook(self.access.conn_id).get_keys().hashes
         return ServerAccess(hashes, self.access.requests_per_second, self.access.burst)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from slipway.core.errors import SlipwayError
-from slipway.release.turn_keeper import TurnKeeper
+from slipway.release.turn_trigger import TurnKeeper
 from slipway.storage.object_store import open_store
 from slipway.verification.analysis import AnalysisRun
 from slipway.verification.criteria import Criteria

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
-from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
+from slipway.rollout.docker.operators import RestoreDockerOperator, RollOutDockerOperator
+from slipway.rollout.process.operators import RestoreProcessOperator, RollOutProcessOperator
 from slipway.verification.operators import VerifyEndpointOperator
 
 if TYPE_CHECKING:

@@ -215,7 +215,7 @@ def test_another_runs_turn_is_respected_before_and_after(served: Served) -> None
 
 
 def test_the_turn_is_renewed_all_through_a_long_interval(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slipway.release.turn_keeper.RENEW_SECONDS", 0.05)
+    monkeypatch.setattr("slipway.release.turn_trigger.RENEW_SECONDS", 0.05)
     trigger = trigger_of(operator_of(served, interval_seconds=3600), ServerPods(served.pod))
     leases = set[Any]()
 

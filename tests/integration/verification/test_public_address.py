@@ -302,7 +302,7 @@ def test_the_deadline_is_counted_from_the_start_and_the_deferral_outlasts_it(
 def test_the_turn_is_renewed_all_through_the_wait(
     tmp_path: Path, bundle: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slipway.release.turn_keeper.RENEW_SECONDS", 0.05)
+    monkeypatch.setattr("slipway.release.turn_trigger.RENEW_SECONDS", 0.05)
     leases, answer = set[Any](), as_trained(GOLDEN, bundle["digest"], FLOWERS)
 
     def reply(path: str, asked: Any) -> Reply:

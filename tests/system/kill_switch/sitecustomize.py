@@ -19,10 +19,10 @@ from typing import Any
 
 CALLS = {
     "slipway.storage.s3_hook": ["S3Store.upload", "S3Store.write", "S3Store.create", "S3Store.swap"],
-    "slipway.rollout.process": ["ProcessTarget.ensure_serving", "ProcessTarget.write_desired"],
+    "slipway.rollout.process.target": ["ProcessTarget.ensure_serving", "ProcessTarget.write_desired"],
     "slipway.containers.registry": ["Registry.push_blob", "Registry.put_manifest"],
-    "slipway.rollout.docker_servers": ["Servers.ensure_running", "Servers.stop"],
-    "slipway.rollout.docker_proxy": ["Proxy.ensure", "Proxy.write", "Proxy.reload"],
+    "slipway.rollout.docker.servers": ["Servers.ensure_running", "Servers.stop"],
+    "slipway.rollout.docker.proxy": ["Proxy.ensure", "Proxy.write", "Proxy.reload"],
     "slipway.cluster.api": ["Cluster.apply", "Cluster.delete"],
     "slipway.firewall.hook": ["Ec2FirewallHook.authorize", "Ec2FirewallHook.create_group"],
 }

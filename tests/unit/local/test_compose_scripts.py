@@ -18,8 +18,8 @@ import psutil
 import pytest
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
-from slipway.rollout.process import ProcessTarget, Serving
+from slipway.rollout.process.operators import RestoreProcessOperator, RollOutProcessOperator
+from slipway.rollout.process.target import ProcessTarget, Serving
 from slipway.verification.operators import VerifyEndpointOperator
 
 AIRFLOW = Path(__file__).parents[3] / ".compose" / "airflow"

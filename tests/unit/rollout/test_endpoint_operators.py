@@ -14,8 +14,8 @@ from slipway.containers.engine_hook import DockerEngineHook
 from slipway.core.deploy_section import DockerTarget, ProcessTarget
 from slipway.core.errors import ConflictError
 from slipway.release.ledger import Ledger
-from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
-from slipway.rollout.operators import RestoreProcessOperator, RollOutProcessOperator
+from slipway.rollout.docker.operators import RestoreDockerOperator, RollOutDockerOperator
+from slipway.rollout.process.operators import RestoreProcessOperator, RollOutProcessOperator
 from tests.unit.rollout.endpoint_tasks import BUNDLE, RELEASE, where_of
 
 

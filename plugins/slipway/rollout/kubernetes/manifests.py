@@ -25,7 +25,7 @@ from slipway.rollout.kubernetes.names import (
     track_labels,
 )
 from slipway.rollout.kubernetes.version import Version
-from slipway.rollout.proxy_config import check_image
+from slipway.rollout.served import check_image
 
 CONTAINER = "server"
 PORT = 8080

@@ -12,7 +12,7 @@ from airflow.triggers.base import TriggerEvent
 
 from slipway.cluster.hook import ClusterHook
 from slipway.core.errors import SlipwayError, UnavailableError
-from slipway.release.turn_keeper import TurnKeeper
+from slipway.release.turn_trigger import TurnKeeper
 from slipway.rollout.kubernetes.judgement.progress import Complete, Failed, Progressing
 from slipway.rollout.kubernetes.names import Track, labels, track_labels
 from slipway.rollout.kubernetes.observation import Observation

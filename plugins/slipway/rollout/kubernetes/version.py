@@ -9,7 +9,7 @@ from typing import Any
 from slipway.core.errors import ConfigurationError
 from slipway.core.identity import canonical_json, content_id, short
 from slipway.core.kubernetes_section import KubernetesTarget
-from slipway.rollout.server_command import ServerAccess
+from slipway.rollout.served import ServerAccess
 
 # Of the model file's section, what says where and how patiently it is served, and not how.
 ELSEWHERE = ("conn_id", "namespace", "force_conflicts", "timeout_minutes")

@@ -12,7 +12,7 @@ from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.rollout.kubernetes.manifests import Manifests
 from slipway.rollout.kubernetes.names import Track
 from slipway.rollout.kubernetes.version import Version
-from slipway.rollout.server_command import ServerAccess
+from slipway.rollout.served import ServerAccess
 
 IMAGE = f"registry.example.com/iris@sha256:{'a' * 64}"
 DIGEST = f"sha256:{'b' * 64}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slipway.core.errors import ConfigurationError
 from slipway.core.kubernetes_section import KubernetesTarget
 from slipway.rollout.kubernetes.version import Version
-from slipway.rollout.server_command import ServerAccess
+from slipway.rollout.served import ServerAccess
 from tests.unit.rollout.kubernetes.models import DIGEST, HASHES, IMAGE, VERSION
 
 

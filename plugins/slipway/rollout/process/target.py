@@ -20,10 +20,11 @@ import psutil
 
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError, UnavailableError
 from slipway.core.identity import short
-from slipway.rollout.listening import ANY_PORT_ON_LOOPBACK, Listening
-from slipway.rollout.server_command import ServerAccess, server_command, server_environment
-from slipway.rollout.state import Desired, Status, read_desired, read_status, write_json
-from slipway.rollout.supervisor import DRAIN_SECONDS, PORT_TAKEN
+from slipway.rollout.process.listening import ANY_PORT_ON_LOOPBACK, Listening
+from slipway.rollout.process.server_command import server_command, server_environment
+from slipway.rollout.process.state import Desired, Status, read_desired, read_status, write_json
+from slipway.rollout.process.supervisor import DRAIN_SECONDS, PORT_TAKEN
+from slipway.rollout.served import ServerAccess
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _STOP_SECONDS = 60
@@ -178,7 +179,8 @@ class ProcessTarget:
         """The live supervisor that wrote `status`; a pid that went to another process does not count."""
         try:
             process = psutil.Process(status.pid)
-            mine = str(_SUPERVISOR) in process.cmdline() and str(self._folder) in process.cmdline()
+            command = process.cmdline()
+            mine = str(self._folder) in command and any(Path(part).name == _SUPERVISOR.name for part in command)
             return process if mine and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None

@@ -12,7 +12,7 @@ import pytest
 
 from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
-from slipway.rollout.server_command import ServerAccess
+from slipway.rollout.served import ServerAccess
 from tests.container_endpoint import BODY, Endpoint, Version, run_docker, wait_until_it_answers
 from tests.docker_host import NGINX_IMAGE, free_port
 

@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
-from slipway.rollout.docker_engine import DockerEngine
-from slipway.rollout.docker_network import ModelNetwork
-from slipway.rollout.docker_spec import CONFIG_FILE, CONFIG_FOLDER, PROXY_USER, ProxySpec
-from slipway.rollout.proxy_config import PUBLIC_PORT, SHUTDOWN_SECONDS, Route, parse_proxy_config, proxy_config
+from slipway.rollout.docker.engine import DockerEngine
+from slipway.rollout.docker.network import ModelNetwork
+from slipway.rollout.docker.proxy_config import PUBLIC_PORT, SHUTDOWN_SECONDS, Route, parse_proxy_config, proxy_config
+from slipway.rollout.docker.spec import CONFIG_FILE, CONFIG_FOLDER, PROXY_USER, ProxySpec
 
 _NEXT = "next.conf"
 _EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104  addresses that are compared, not bound

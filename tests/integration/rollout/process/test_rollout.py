@@ -20,15 +20,15 @@ import pytest
 
 from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
-from slipway.rollout.listening import Listening
-from slipway.rollout.process import ProcessTarget, Serving
-from slipway.rollout.server_command import ServerAccess
-from slipway.rollout.state import read_desired, read_status
+from slipway.rollout.process.listening import Listening
+from slipway.rollout.process.state import read_desired, read_status
+from slipway.rollout.process.target import ProcessTarget, Serving
+from slipway.rollout.served import ServerAccess
 from tests.bundle_maker import make_bundle, write_manifest
 from tests.http_client import Client
 from tests.parts import require_program
 
-SERVING = Path(__file__).parents[3] / "serving"
+SERVING = Path(__file__).parents[4] / "serving"
 BODY = json.dumps({"features": [5.1, 3.5, 1.4, 0.2]})
 
 
@@ -270,7 +270,7 @@ def test_a_rollout_killed_at_any_moment_ends_like_a_clean_one(folder: Path, bund
     for delay in (0.0, 0.2, 0.6, 1.2):
         wanted = (other_digest, other) if delay in {0.0, 0.6} else (digest, bundle)
         script = (
-            "import sys; from pathlib import Path; from slipway.rollout.process import ProcessTarget\n"
+            "import sys; from pathlib import Path; from slipway.rollout.process.target import ProcessTarget\n"
             "ProcessTarget(Path(sys.argv[1])).ensure_serving(Path(sys.argv[2]), sys.argv[3], workers=1, port=0,"
             " serving=Path(sys.argv[4]))"
         )

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 
 from slipway.core.errors import ConfigurationError, RolloutError, SlipwayError
 from slipway.core.identity import short
-from slipway.rollout.docker_engine import DockerEngine
-from slipway.rollout.docker_network import ModelNetwork
-from slipway.rollout.docker_proxy import Proxy
-from slipway.rollout.docker_servers import READY, Servers
-from slipway.rollout.docker_spec import SECOND, ProxySpec, ServerSpec
-from slipway.rollout.proxy_config import PUBLIC_PORT, STATUS_PORT, Route, Upstream, check_image, parse_loaded
+from slipway.rollout.docker.engine import DockerEngine
+from slipway.rollout.docker.network import ModelNetwork
+from slipway.rollout.docker.proxy import Proxy
+from slipway.rollout.docker.proxy_config import PUBLIC_PORT, STATUS_PORT, Route, Upstream, parse_loaded
+from slipway.rollout.docker.servers import READY, Servers
+from slipway.rollout.docker.spec import SECOND, ProxySpec, ServerSpec
+from slipway.rollout.served import check_image
 
 _RELOAD_SECONDS = 20
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  compared, not bound

@@ -14,9 +14,9 @@ from slipway.containers.engine_errors import translate_saying
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.core.deploy_section import DockerTarget
 from slipway.core.errors import AbsentError, ConflictError, DeniedError, SlipwayError, UnavailableError
-from slipway.rollout.docker_network import address_pool
-from slipway.rollout.docker_spec import ServerSpec, memory_bytes
-from slipway.rollout.server_command import ServerAccess
+from slipway.rollout.docker.network import address_pool
+from slipway.rollout.docker.spec import ServerSpec, memory_bytes
+from slipway.rollout.served import ServerAccess
 
 SPEC = ServerSpec("iris", f"r/iris@sha256:{'a' * 64}", f"sha256:{'b' * 64}", 2, None, 1024**3, 2.0)
 ACCESS = ServerAccess(("sha256:aa", "sha256:bb"), 0, 100)
@@ -103,7 +103,7 @@ def test_a_hook_connects_to_nothing_until_it_is_used(monkeypatch: pytest.MonkeyP
 
 def test_importing_the_operators_is_cheap() -> None:
     code = (
-        "import sys, slipway.rollout.docker_operators; print([m for m in ('docker', 'paramiko') if m in sys.modules])"
+        "import sys, slipway.rollout.docker.operators; print([m for m in ('docker', 'paramiko') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert found.stdout.splitlines()[-1] == "[]"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slipway.core.release import Release
-    from slipway.rollout.docker_engine import DockerEngine
-    from slipway.rollout.docker_spec import ProxySpec, ServerSpec
-    from slipway.rollout.docker_target import Limits
+    from slipway.rollout.docker.engine import DockerEngine
+    from slipway.rollout.docker.spec import ProxySpec, ServerSpec
+    from slipway.rollout.docker.target import Limits
 
 _MEMORY_PER_WORKER = 512 * 1024**2
 
@@ -35,13 +35,13 @@ class _DockerOperator(EndpointOperator):
     def engine(self) -> DockerEngine:
         """The engine that the target's connection names; connects on first use."""
         from slipway.containers.engine_hook import DockerEngineHook
-        from slipway.rollout.docker_engine import DockerEngine
+        from slipway.rollout.docker.engine import DockerEngine
 
         return DockerEngine(DockerEngineHook(self.target.conn_id), self.model)
 
     def serve(self, spec: ServerSpec, proxy: ProxySpec, *, rejects: bool = False) -> dict[str, Any]:
         """Bring a version into service; returns the task's result."""
-        from slipway.rollout.docker_target import ContainerEndpoint
+        from slipway.rollout.docker.target import ContainerEndpoint
 
         serving, changed = ContainerEndpoint(self.engine(), self.model).ensure_serving(
             spec, proxy, keep=self.target.keep, registry_conn_id=self.registry_conn_id, rejects=rejects
@@ -57,7 +57,7 @@ class _DockerOperator(EndpointOperator):
 
     def server_spec(self, image: str, digest: str, limits: Limits | None = None) -> ServerSpec:
         """The version with these limits, or else as the model file wants it served."""
-        from slipway.rollout.docker_spec import ServerSpec
+        from slipway.rollout.docker.spec import ServerSpec
 
         given = limits or self.limits()
         access = self.server_access()
@@ -65,8 +65,8 @@ class _DockerOperator(EndpointOperator):
 
     def limits(self) -> Limits:
         """What the model file gives a version."""
-        from slipway.rollout.docker_spec import memory_bytes
-        from slipway.rollout.docker_target import Limits
+        from slipway.rollout.docker.spec import memory_bytes
+        from slipway.rollout.docker.target import Limits
 
         target = self.target
         memory = memory_bytes(target.memory) if target.memory else target.workers * _MEMORY_PER_WORKER
@@ -75,7 +75,7 @@ class _DockerOperator(EndpointOperator):
 
     def proxy_spec(self, published: tuple[str, int] | None = None) -> ProxySpec:
         """The nginx in front, where the model file says or at `published`."""
-        from slipway.rollout.docker_spec import ProxySpec
+        from slipway.rollout.docker.spec import ProxySpec
 
         address, port = published or (self.target.address, self.target.port)
         return ProxySpec(self.model, self.target.proxy_image, address, port)
@@ -106,7 +106,7 @@ class RollOutDockerOperator(_DockerOperator, RollOutOperator):
         A champion with neither never was in a container: there is nothing to return to. What its container is given is
         written down, too: by then the model file may give less than it needs.
         """
-        from slipway.rollout.docker_target import ContainerEndpoint
+        from slipway.rollout.docker.target import ContainerEndpoint
 
         endpoint = ContainerEndpoint(self.engine(), self.model)
         active, found = endpoint.find_active(), dict[str, Any](champion=None, image=None, limits=None)
@@ -131,7 +131,7 @@ class RestoreDockerOperator(_DockerOperator, RestoreOperator):
 
     def bring_back(self, found: dict[str, Any]) -> dict[str, Any]:
         """Have the champion's image serve."""
-        from slipway.rollout.docker_target import ContainerEndpoint, Limits
+        from slipway.rollout.docker.target import ContainerEndpoint, Limits
 
         # A model file that names another port now must not keep the champion from where its clients look for it.
         published = ContainerEndpoint(self.engine(), self.model).published()
@@ -141,6 +141,6 @@ class RestoreDockerOperator(_DockerOperator, RestoreOperator):
 
     def stop(self) -> bool:
         """Remove proxy, servers and network."""
-        from slipway.rollout.docker_target import ContainerEndpoint
+        from slipway.rollout.docker.target import ContainerEndpoint
 
         return ContainerEndpoint(self.engine(), self.model).stop()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from slipway.core.errors import ConfigurationError
-from slipway.rollout.proxy_config import Route, Upstream, check_image, parse_loaded, parse_proxy_config, proxy_config
+from slipway.rollout.docker.proxy_config import Route, Upstream, parse_loaded, parse_proxy_config, proxy_config
+from slipway.rollout.served import check_image
 
 IMAGE = f"registry.example.com:5000/team/iris@sha256:{'a' * 64}"
 ACTIVE = Upstream("slipway-iris-0123456789ab", "172.18.0.3", IMAGE, f"sha256:{'b' * 64}", 2)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from slipway.core.errors import RolloutError
-from slipway.rollout.docker_engine import DockerEngine
+from slipway.rollout.docker.engine import DockerEngine
 from tests.container_endpoint import Endpoint, Version, run_docker, wait_until_it_answers
 
 # What changes something on the engine.

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from slipway.core.errors import AbsentError, ConflictError, RolloutError, UnavailableError
-from slipway.rollout.docker_engine import DockerEngine
-from slipway.rollout.docker_network import ModelNetwork, fixed_address
-from slipway.rollout.docker_spec import RESTART, SERVER_USER, STOP_SECONDS, ServerSpec
-from slipway.rollout.proxy_config import SERVER_PORT
+from slipway.rollout.docker.engine import DockerEngine
+from slipway.rollout.docker.network import ModelNetwork, fixed_address
+from slipway.rollout.docker.proxy_config import SERVER_PORT
+from slipway.rollout.docker.spec import RESTART, SERVER_USER, STOP_SECONDS, ServerSpec
 
 READY = "/v2/health/ready"
 

@@ -26,7 +26,7 @@ from dataclasses import replace
 from pathlib import Path
 
 if __package__:
-    from slipway.rollout.state import Desired, Status, read_desired, write_json
+    from slipway.rollout.process.state import Desired, Status, read_desired, write_json
 else:  # a script: only then, as other modules here are called what libraries are called
     sys.path.append(str(Path(__file__).parent))
     from state import Desired, Status, read_desired, write_json  # type: ignore[import-not-found, no-redef]

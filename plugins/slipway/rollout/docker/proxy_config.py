@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 
 from slipway.core.errors import ConfigurationError
+from slipway.rollout.served import check, check_image
 
 PUBLIC_PORT = 8080  # inside the proxy's container; the engine publishes it
 STATUS_PORT = 8081  # not published: tells the route that nginx has loaded
@@ -20,8 +21,6 @@ SHUTDOWN_SECONDS = 90  # more than a server may take for an answer (60 s) after 
 
 _MARK = "# slipway "
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_IMAGE = re.compile(r"[a-z0-9.:-]+(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
 
 # What is limited on purpose is limited by the model server: sizes, and the time of heads, bodies and answers. The times
 # here are longer than its own, so that its own answers (408, 413, 503) reach the client.
@@ -190,20 +189,14 @@ def _parse(text: str) -> Route:
 
 def _check_all(route: Route) -> None:
     for name in route.served_before:
-        _check("container", name, bool(_NAME.fullmatch(name)))
+        check("container", name, bool(_NAME.fullmatch(name)))
     if route.active is None:
         return
     active = route.active
-    _check("container", active.container, bool(_NAME.fullmatch(active.container)))
-    _check("address", active.address, _is_address(active.address))
+    check("container", active.container, bool(_NAME.fullmatch(active.container)))
+    check("address", active.address, _is_address(active.address))
     check_image(active.image, active.digest)
-    _check("workers", active.workers, type(active.workers) is int and 1 <= active.workers <= 64)
-
-
-def check_image(image: str, digest: str) -> None:
-    """Raises ConfigurationError: the image is not named by its digest, or the bundle's digest is none."""
-    _check("image", image, bool(_IMAGE.fullmatch(image)))
-    _check("bundle digest", digest, bool(_DIGEST.fullmatch(digest)))
+    check("workers", active.workers, type(active.workers) is int and 1 <= active.workers <= 64)
 
 
 def _is_address(text: str) -> bool:
@@ -211,13 +204,3 @@ def _is_address(text: str) -> bool:
         return str(IPv4Address(text)) == text
     except ValueError:
         return False
-
-
-def _check(what: str, value: object, good: bool) -> None:
-    if not good:
-        raise ConfigurationError(
-            "could not roll out",
-            on=f"{what} {value!r}",
-            why=f"it is no {what}",
-            fix="An image is <registry>/<path>@sha256:<64 hex digits>; a digest is sha256:<64 hex digits>.",
-        )

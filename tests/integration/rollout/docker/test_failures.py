@@ -23,11 +23,11 @@ from slipway.core.errors import (
     RolloutError,
     UnavailableError,
 )
-from slipway.rollout import docker_target
-from slipway.rollout.docker_engine import DockerEngine
-from slipway.rollout.docker_network import ModelNetwork
-from slipway.rollout.docker_servers import Servers
-from slipway.rollout.docker_spec import ServerSpec
+from slipway.rollout.docker import target as docker_target
+from slipway.rollout.docker.engine import DockerEngine
+from slipway.rollout.docker.network import ModelNetwork
+from slipway.rollout.docker.servers import Servers
+from slipway.rollout.docker.spec import ServerSpec
 from tests.bundle_maker import make_bundle
 from tests.container_endpoint import Endpoint, Version, run_docker
 from tests.docker_host import Registry, registry

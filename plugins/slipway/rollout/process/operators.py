@@ -14,7 +14,7 @@ from slipway.storage.object_store import open_store
 
 if TYPE_CHECKING:
     from slipway.core.release import Release
-    from slipway.rollout.process import ProcessTarget
+    from slipway.rollout.process.target import ProcessTarget
 
 
 class _ProcessOperator(EndpointOperator):
@@ -56,8 +56,8 @@ class _ProcessOperator(EndpointOperator):
 
     def endpoint(self) -> ProcessTarget:
         """The endpoint on this machine."""
-        from slipway.rollout.listening import Listening
-        from slipway.rollout.process import ProcessTarget
+        from slipway.rollout.process.listening import Listening
+        from slipway.rollout.process.target import ProcessTarget
 
         return ProcessTarget(self.folder(), Listening.from_environment(os.environ))
 

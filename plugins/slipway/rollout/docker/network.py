@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from slipway.core.errors import SlipwayError, UnavailableError
-from slipway.rollout.docker_engine import DockerEngine
+from slipway.rollout.docker.engine import DockerEngine
 
 _TRIES = 5
 

@@ -6,10 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from slipway.core.identity import sha256_hex
+from slipway.rollout.served import ServerAccess
 
 # What a program needs to find its files, to speak the machine's language and to use its processors. A list of what is let
 # through, as nobody can list all names of secrets: a task's environment has Airflow's connections and keys, the database's
@@ -18,21 +18,6 @@ _PASSED_ON = re.compile(
     r"(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|PYTHON\w+|SSL_CERT_\w+"
     r"|(OMP|OPENBLAS|MKL|KMP|ORT|ARROW|MALLOC)_\w+)"
 )
-
-
-@dataclass(frozen=True)
-class ServerAccess:
-    """Who may ask a server, and how often.
-
-    Attributes:
-        key_hashes: ``sha256:<hex>`` of the API keys.
-        requests_per_second: per key; 0: no limit.
-        burst: requests that may come at once.
-    """
-
-    key_hashes: tuple[str, ...]
-    requests_per_second: float
-    burst: int
 
 
 def server_command(bundle: Path, digest: str, access: ServerAccess | None, folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.core.errors import ConfigurationError
-from slipway.rollout.listening import ANY_PORT_ON_LOOPBACK, Listening
+from slipway.rollout.process.listening import ANY_PORT_ON_LOOPBACK, Listening
 
 
 def test_without_a_word_it_is_any_port_on_loopback() -> None:

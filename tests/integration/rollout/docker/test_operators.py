@@ -12,7 +12,7 @@ from slipway.core.deploy_section import DockerTarget
 from slipway.core.model_file import Access
 from slipway.core.release import Release
 from slipway.release.ledger import Ledger
-from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
+from slipway.rollout.docker.operators import RestoreDockerOperator, RollOutDockerOperator
 from tests.container_endpoint import ENGINE_CONNECTION, Endpoint, Version
 from tests.docker_host import NGINX_IMAGE
 

@@ -11,8 +11,8 @@ from slipway.containers.engine_hook import DockerEngineHook
 from slipway.core.deploy_section import DockerTarget
 from slipway.core.errors import AbsentError
 from slipway.release.ledger import Ledger
-from slipway.rollout.docker_operators import RestoreDockerOperator, RollOutDockerOperator
-from slipway.rollout.docker_target import ContainerEndpoint, DockerServing, Limits
+from slipway.rollout.docker.operators import RestoreDockerOperator, RollOutDockerOperator
+from slipway.rollout.docker.target import ContainerEndpoint, DockerServing, Limits
 from tests.unit.rollout.endpoint_tasks import BUNDLE, RELEASE, where_of
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.core.identity import content_id
-from slipway.rollout.proxy_config import PUBLIC_PORT, SERVER_PORT
-from slipway.rollout.server_command import ServerAccess
+from slipway.rollout.docker.proxy_config import PUBLIC_PORT, SERVER_PORT
+from slipway.rollout.served import ServerAccess
 
 SERVER_USER = "10001:10001"
 PROXY_USER = "10002:10002"

@@ -9,12 +9,12 @@ import pytest
 from slipway.containers.engine_address import EngineAddress
 from slipway.containers.engine_hook import DockerEngineHook
 from slipway.core.errors import ConfigurationError
-from slipway.rollout.docker_engine import DockerEngine
-from slipway.rollout.docker_proxy import Proxy
-from slipway.rollout.docker_servers import Servers
-from slipway.rollout.docker_spec import ProxySpec, ServerSpec
-from slipway.rollout.docker_target import ContainerEndpoint
-from slipway.rollout.proxy_config import Route, Upstream
+from slipway.rollout.docker.engine import DockerEngine
+from slipway.rollout.docker.proxy import Proxy
+from slipway.rollout.docker.proxy_config import Route, Upstream
+from slipway.rollout.docker.servers import Servers
+from slipway.rollout.docker.spec import ProxySpec, ServerSpec
+from slipway.rollout.docker.target import ContainerEndpoint
 
 IMAGE, DIGEST = f"r.example.com/iris@sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 ACTIVE = Upstream("slipway-iris-0123456789ab", "172.18.0.3", IMAGE, DIGEST, 2)

@@ -1,0 +1,1 @@
+"""The target `process`: a supervised server on the worker's machine."""
