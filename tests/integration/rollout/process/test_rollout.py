@@ -20,6 +20,7 @@ import pytest
 
 from slipway.access.api_keys import ApiKeys
 from slipway.core.errors import ConfigurationError, ConflictError, RolloutError
+from slipway.rollout.process import target
 from slipway.rollout.process.listening import Listening
 from slipway.rollout.process.state import read_desired, read_status
 from slipway.rollout.process.target import ProcessTarget, Serving
@@ -262,6 +263,26 @@ def test_a_killed_process_comes_back(folder: Path, bundles: dict[str, Path], vic
     assert ask(serving.endpoint)[1] == digest
     supervisors = [p for p in servers(folder) if any(part.endswith("supervisor.py") for part in p.cmdline())]
     assert len(supervisors) == 1
+
+
+def test_a_supervisor_that_an_earlier_slipway_started_is_found(
+    folder: Path, bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(digest, bundle), (other_digest, other)] = bundles.items()
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    for name in ("supervisor.py", "state.py"):
+        shutil.copy(Path(target.__file__).with_name(name), earlier)
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "_SUPERVISOR", earlier / "supervisor.py")
+        serving, _ = roll_out(folder, bundle, digest)
+    before = read_status(folder)
+    again, changed = roll_out(folder, other, other_digest)
+    after = read_status(folder)
+    assert before is not None
+    assert after is not None
+    assert (changed, again.endpoint, after.pid) == (True, serving.endpoint, before.pid)
+    assert ask(serving.endpoint)[1] == other_digest
 
 
 def test_a_rollout_killed_at_any_moment_ends_like_a_clean_one(folder: Path, bundles: dict[str, Path]) -> None:
