@@ -27,7 +27,7 @@ class Bridge:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self.label = f"{_process_label(os.getpid())}-{next(_numbers)}"
+        self.label = f"{os.getpid()}-{int(psutil.Process().create_time())}-{next(_numbers)}"
         self._network = _create(client, self.label)
         self._subnet = subnet = ipaddress.ip_network(self._network.attrs["IPAM"]["Config"][0]["Subnet"])
         self.name: str = self._network.name
@@ -91,17 +91,17 @@ def remove_leftovers(client: Any) -> None:
     labels = {container.labels[LABEL] for container in containers}
     labels |= {network.attrs["Labels"][LABEL] for network in client.networks.list(filters=wanted)}
     for label in labels:
-        pid = label.split("-")[0]
-        if not label.startswith(f"{_process_label(int(pid))}-"):
+        pid, started, _ = map(int, label.split("-"))
+        if not _runs(pid, started):
             _remove(client, label)
 
 
-def _process_label(pid: int) -> str:
-    """A process' id and the time of its start: ids are given again."""
+def _runs(pid: int, started: int) -> bool:
+    """Whether it is still that process: ids are given again. Two processes may see its start a second apart."""
     try:
-        return f"{pid}-{int(psutil.Process(pid).create_time())}"
+        return abs(psutil.Process(pid).create_time() - started) < 3
     except psutil.NoSuchProcess:
-        return f"{pid}-ended"
+        return False
 
 
 def _create(client: Any, label: str) -> Any:

@@ -71,6 +71,13 @@ def servers(folder: Path) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if holds_a_file_below(process, folder)]
 
 
+def is_supervisor(process: psutil.Process) -> bool:
+    try:
+        return any(part.endswith("supervisor.py") for part in process.cmdline())
+    except psutil.NoSuchProcess:  # a killed server's worker, which ends a moment later
+        return False
+
+
 def holds_a_file_below(process: psutil.Process, folder: Path) -> bool:
     try:
         return any(file.path.startswith(str(folder)) for file in process.open_files())
@@ -261,7 +268,7 @@ def test_a_killed_process_comes_back(folder: Path, bundles: dict[str, Path], vic
         assert not changed
     assert again == serving
     assert ask(serving.endpoint)[1] == digest
-    supervisors = [p for p in servers(folder) if any(part.endswith("supervisor.py") for part in p.cmdline())]
+    supervisors = [process for process in servers(folder) if is_supervisor(process)]
     assert len(supervisors) == 1
 
 
