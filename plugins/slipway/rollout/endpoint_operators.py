@@ -115,6 +115,21 @@ class RollOutOperator(EndpointOperator):
         """Bring the new version into service; returns the task's result, with at least ``endpoint`` and ``summary``."""
 
 
+class RollOutImageOperator(RollOutOperator):
+    """The same of a version that is an image.
+
+    Args:
+        image: what the build returned, ``{"image": "<registry>/<path>@sha256:<hex>", ..}``; templated.
+        bundle, decision: what training and gate returned; templated.
+    """
+
+    template_fields: Sequence[str] = (*RollOutOperator.template_fields, "image")
+
+    def __init__(self, *, image: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.image = image
+
+
 class RestoreOperator(EndpointOperator):
     """Undo this run's rollout: the champion serves again, or nothing if there was no champion."""
 

@@ -6,11 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from slipway.core.identity import short
-from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutOperator
+from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutImageOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slipway.core.release import Release
     from slipway.rollout.docker.engine import DockerEngine
     from slipway.rollout.docker.spec import ProxySpec, ServerSpec
@@ -81,24 +79,14 @@ class _DockerOperator(EndpointOperator):
         return ProxySpec(self.model, self.target.proxy_image, address, port)
 
 
-class RollOutDockerOperator(_DockerOperator, RollOutOperator):
+class RollOutDockerOperator(_DockerOperator, RollOutImageOperator):
     """Serve the image from a container on a Docker host, replacing the version before it without losing a request.
 
     The new container starts beside the old one; an nginx on that host routes to it once it is ready. The containers outlive
     the task, and restart when they crash or the host does. What serves this very image already is left as it is. A version that
     does not get ready leaves the previous one serving, and its last log lines are in the task's error. When the gate said no,
     the task is skipped with the gate's reason.
-
-    Args:
-        image: what the build returned, ``{"image": "<registry>/<path>@sha256:<hex>", ..}``; templated.
-        bundle, decision: what training and gate returned; templated.
     """
-
-    template_fields: Sequence[str] = (*RollOutOperator.template_fields, "image")
-
-    def __init__(self, *, image: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.image = image
 
     def find_state(self, champion: Release | None) -> dict[str, Any]:
         """What serves, and the champion's image: the release's, or else what the engine serves the champion from.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from slipway.core.identity import short
-from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutOperator
+from slipway.rollout.endpoint_operators import EndpointOperator, RestoreOperator, RollOutImageOperator
 from slipway.rollout.kubernetes import strategy
 from slipway.rollout.kubernetes.judgement.wording import counted
 from slipway.rollout.kubernetes.strategy import Await, Ready, Skip
@@ -132,19 +132,8 @@ class PlanRolloutOperator(_KubernetesOperator):
         return strategy.idle_colour(endpoint.situation(), version_id)
 
 
-class _KubernetesRollOut(_KubernetesOperator, RollOutOperator):
-    """A step on the way of the new version into service.
-
-    Args:
-        image: what the build returned, ``{"image": "<registry>/<path>@sha256:<hex>", ..}``; templated.
-        bundle, decision: what training and gate returned; templated.
-    """
-
-    template_fields: Sequence[str] = (*RollOutOperator.template_fields, "image")
-
-    def __init__(self, *, image: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.image = image
+class _KubernetesRollOut(_KubernetesOperator, RollOutImageOperator):
+    """A step on the way of the new version into service."""
 
     def find_state(self, champion: Release | None) -> dict[str, Any]:
         """What serves, and how: by its Deployment's annotations. If that is not the champion, the champion's image is to.
@@ -271,9 +260,7 @@ class RetirePreviousOperator(_KubernetesOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns ``{"changed", "summary"}``."""
         turn = self.ledger().turn(self.run_id)
-        if (
-            not turn.take()
-        ):  # the promotion gave it back: the other run's rollout needs the room of the previous version
+        if not turn.take():  # the promotion gave it back; another run's rollout replaces what served before
             return self._say("left alone: another run has the turn, and replaces the previous version", changed=False)
         endpoint, version = self.endpoint(), self.version(self.rollout["image"], self.rollout["digest"])
         advance = self.reach(endpoint, strategy.retire, version)
@@ -295,7 +282,8 @@ class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
         from slipway.rollout.kubernetes.target import ClusterEndpoint
         from slipway.rollout.kubernetes.version import Version
 
-        endpoint = ClusterEndpoint(self.cluster(), self.model, self._target_of(found), restores=True)
+        target = self._target_of(found)
+        endpoint = ClusterEndpoint(self.cluster(), self.model, target, restores=True)
         version = Version.from_annotation(found["version"], self.server_access())
         advance = self.reach(endpoint, strategy.restore, version)
         changed = advance.changed or self.changed_before
@@ -306,7 +294,7 @@ class RestoreKubernetesOperator(_KubernetesOperator, RestoreOperator):
             "champion": version.digest,
             "key": found["key"],
             "endpoint": where,
-            "reach": "public" if self._target_of(found).expose else "cluster",
+            "reach": "public" if target.expose else "cluster",
         }
 
     def _target_of(self, found: dict[str, Any]) -> KubernetesTarget:
